@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* thrum: Python's threading toolbox for C. One header per concept; this one includes them all. */
+#ifndef THRUM_H
+#define THRUM_H
+
+#include <thrum/condition.h>
+#include <thrum/config.h>
+#include <thrum/dump.h>
+#include <thrum/error.h>
+#include <thrum/event.h>
+#include <thrum/guard.h>
+#include <thrum/lock.h>
+#include <thrum/log.h>
+#include <thrum/rlock.h>
+#include <thrum/thread.h>
+#include <thrum/time.h>
+
+#endif
