@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The kernel's 64-bit timespec, which 32-bit systems reach by a call of its own. */
+struct timespec64 {
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+
+#ifdef SYS_futex_time64
+enum { FUTEX_CALL = SYS_futex_time64 };
+#else
+enum { FUTEX_CALL = SYS_futex };
+#endif
+
+int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
+    int saved = errno;
+    int rc = 0;
+    struct timespec64 limit = {deadline / 1000000000, deadline % 1000000000};
+    if (deadline < 0)
+        limit.seconds = limit.nanoseconds = 0;
+    if (syscall(FUTEX_CALL, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
+                deadline == INT64_MAX ? NULL : &limit, NULL, FUTEX_BITSET_MATCH_ANY) != 0)
+        rc = errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+    errno = saved;
+    return rc;
+}
+
+void thrum__futex_wake(uint32_t *word, int n) {
+    int saved = errno;
+    syscall(FUTEX_CALL, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+    errno = saved;
+}
