@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "park/strand.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <thrum/inline.h>
+
+#include "base/atomic.h"
+#include "base/fork.h"
+#include "base/raw_lock.h"
+#include "park/os.h"
+
+#define TLS_FAST __attribute__((tls_model("initial-exec")))
+
+/* Read by inline.h, in every program. Zero: not met yet. */
+THRUM_API TLS_FAST __thread uint32_t thrum__tls_id;
+static TLS_FAST __thread thrum__strand *current;
+static __thread thrum__strand adopted;
+
+static thrum__strand main_strand;
+static bool main_taken; /* main_strand is the current one of an OS thread, or was; registry lock */
+thrum__strand *thrum__strand_main;
+
+static thrum__raw_lock registry_lock;
+static thrum__link registry = THRUM__LIST_INIT(registry);
+static uint32_t last_id;  /* relaxed */
+static pthread_key_t end_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void (*thrum__strand_on_end)(thrum__strand *strand);
+void (*thrum__strand_on_fork)(thrum__strand *strand);
+
+void thrum__strand_switch(thrum__strand *strand) {
+    current = strand;
+    thrum__tls_id = strand ? strand->id : 0;
+}
+
+__attribute__((noinline)) thrum__strand *thrum__strand_peek(void) {
+    __asm__ volatile("");
+    return current;
+}
+
+thrum__link *thrum__registry_lock(void) {
+    thrum__raw_lock_acquire(&registry_lock);
+    return &registry;
+}
+
+void thrum__registry_unlock(void) { thrum__raw_lock_release(&registry_lock); }
+
+thrum__strand *thrum__registry_find(uint32_t id) {
+    THRUM__EACH(link, &registry) {
+        thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
+        if (strand->id == id)
+            return strand;
+    }
+    return NULL;
+}
+
+/* Ids count up, so that one is not met again soon; after 2^31 those of the living are passed over. */
+static uint32_t new_id(void) {
+    for (;;) {
+        uint32_t n = thrum__add_relaxed(&last_id, 1) + 1;
+        uint32_t id = n & ~THRUM__WAITERS;
+        if (id == n && id != 0)
+            return id;
+        if (id == 0)
+            continue;
+        thrum__registry_lock();
+        bool used = thrum__registry_find(id) != NULL;
+        thrum__registry_unlock();
+        if (!used)
+            return id;
+    }
+}
+
+void thrum__strand_init(thrum__strand *strand, const thrum__strand_ops *ops) {
+    *strand = (thrum__strand){.id = new_id(), .ops = ops, .waker_cpu = -1};
+    thrum__list_init(&strand->listed);
+}
+
+void thrum__strand_list(thrum__strand *strand) {
+    thrum__registry_lock();
+    thrum__list_insert(&registry, &strand->listed);
+    thrum__registry_unlock();
+}
+
+void thrum__strand_unlist(thrum__strand *strand) {
+    thrum__registry_lock();
+    thrum__list_remove(&strand->listed);
+    if (thrum__strand_main == strand)
+        thrum__strand_main = NULL;
+    thrum__registry_unlock();
+}
+
+/* A foreign thread, or main, ends. */
+static void end_adopted(void *arg) {
+    thrum__strand *strand = arg;
+    if (thrum__strand_on_end)
+        thrum__strand_on_end(strand);
+    thrum__strand_unlist(strand);
+    thrum__os_asleep();
+    thrum__strand_switch(NULL);
+}
+
+static void prepare_fork(void) { thrum__registry_lock(); }
+
+static void parent_after_fork(void) { thrum__registry_unlock(); }
+
+static void child_after_fork(void) {
+    thrum__strand *self = current;
+    registry_lock = (thrum__raw_lock){0};
+    for (thrum__link *link = registry.next, *next; link != &registry; link = next) {
+        thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
+        next = link->next;
+        if (strand == self)
+            continue;
+        thrum__list_init(link);
+        if (thrum__strand_on_fork)
+            thrum__strand_on_fork(strand);
+    }
+    thrum__list_init(&registry);
+    thrum__os_reset_awake(self ? 1 : 0);
+    main_taken = true;
+    thrum__strand_main = self;
+    if (!self)
+        return;
+    self->native_id = thrum__os_native_id();
+    thrum__list_insert(&registry, &self->listed);
+}
+
+static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};
+
+static void init_once(void) {
+    pthread_key_create(&end_key, end_adopted);
+    thrum__strand_init(&main_strand, &thrum__strand_os);
+    main_strand.adopted = true;
+    main_strand.native_id = getpid();
+    thrum__strand_main = &main_strand;
+    thrum__strand_list(&main_strand);
+    thrum__fork_register(THRUM__FORK_STRAND, &fork_hooks);
+}
+
+/* Makes the calling OS thread a strand. Its record stands in thread-local memory: cannot fail. */
+static __attribute__((noinline)) thrum__strand *adopt(void) {
+    pthread_once(&once, init_once);
+    int64_t native_id = thrum__os_native_id();
+    thrum__strand *strand = &adopted;
+    thrum__registry_lock();
+    if (native_id == main_strand.native_id && !main_taken) {
+        main_taken = true;
+        strand = &main_strand;
+    }
+    thrum__registry_unlock();
+    if (strand == &adopted) {
+        thrum__strand_init(strand, &thrum__strand_os);
+        strand->adopted = true;
+        strand->native_id = native_id;
+        strand->os = (uintptr_t)pthread_self();
+        thrum__strand_list(strand);
+    }
+    thrum__os_awake();
+    thrum__strand_switch(strand);
+    pthread_setspecific(end_key, strand);
+    return strand;
+}
+
+__attribute__((constructor)) static void adopt_main(void) {
+    if (getpid() == thrum__os_native_id())
+        thrum__strand_self();
+    else
+        pthread_once(&once, init_once);
+}
+
+__attribute__((noinline)) thrum__strand *thrum__strand_self(void) {
+    __asm__ volatile("");
+    thrum__strand *strand = current;
+    return THRUM__LIKELY(strand != NULL) ? strand : adopt();
+}
+
+uint32_t thrum__strand_id_slow(void) { return thrum__strand_self()->id; }
