@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of the program: it waits for the regular threads, and for nothing else. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/panic.h"
+#include "park/lot.h"
+#include "thread/thread.h"
+
+static const double NOTICE_SECONDS = 5.0;
+enum { NAMES_SIZE = 512 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static uint32_t exiting; /* relaxed: id of the strand inside exit(), 0 none */
+
+static bool waited_for(const thrum__strand *strand, const thrum__strand *self) {
+    const thrum_thread *thread = strand->thread;
+    return strand != self && thread && thread->started_here && !thread->daemon && !thread->exempt;
+}
+
+/* Returns a handle on the oldest regular thread other than the current one, NULL if there is none. */
+static thrum_thread *oldest_regular(void) {
+    thrum__strand *self = thrum__strand_self();
+    thrum_thread *found = NULL;
+    thrum__link *registry = thrum__registry_lock();
+    THRUM__EACH(link, registry) {
+        thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
+        if (waited_for(strand, self)) {
+            found = strand->thread;
+            found->handles++;
+            thrum__add_relaxed(&found->refs, 1);
+            break;
+        }
+    }
+    thrum__registry_unlock();
+    return found;
+}
+
+static void print_notice(void) {
+    const char *wanted = getenv("THRUM_EXIT_NOTICE");
+    char names[NAMES_SIZE] = "";
+    size_t used = 0;
+    if (wanted && strcmp(wanted, "0") == 0)
+        return;
+    thrum__strand *self = thrum__strand_self();
+    thrum__link *registry = thrum__registry_lock();
+    THRUM__EACH(link, registry) {
+        thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
+        if (!waited_for(strand, self) || used >= sizeof names - 1)
+            continue;
+        int n = snprintf(names + used, sizeof names - used, "%s\"%s\"", used ? ", " : "",
+                         thrum_thread_name(strand->thread));
+        used += n > 0 ? (size_t)n : 0;
+    }
+    thrum__registry_unlock();
+    if (used > 0)
+        thrum__complain("the program's end waits for %s", names);
+}
+
+static void wait_for_threads(void) {
+    bool noticed = false;
+    thrum_thread *thread;
+    thrum__store_relaxed(&exiting, thrum__strand_self()->id);
+    int64_t notice_at = thrum_in(NOTICE_SECONDS).ns;
+    while ((thread = oldest_regular()) != NULL) {
+        int64_t deadline = noticed ? INT64_MAX : notice_at;
+        if (thrum__thread_wait(thread, deadline, false, true) == -ETIMEDOUT) {
+            print_notice();
+            noticed = true;
+        } else if (!thrum_thread_is_alive(thread)) {
+            thrum__thread_reap(thread);
+        }
+        thrum_thread_free(thread);
+    }
+}
+
+/* Registered to run after wait_for_threads(): meets a second thread that calls exit() while the first
+ * one waits, and parks it for ever. It registers itself again for a third one. */
+static void park_second_exit(void) {
+    thrum__strand *self = thrum__strand_self();
+    uint32_t first = thrum__load_relaxed(&exiting);
+    if (first == 0 || first == self->id)
+        return;
+    atexit(park_second_exit);
+    thrum_thread *thread = self->thread;
+    if (thread) {
+        thrum__registry_lock();
+        thrum__store_relaxed(&thread->exempt, true);
+        thrum__registry_unlock();
+        thrum__lot_unpark_all(&thread->ended);
+    }
+    for (;;)
+        thrum_sleep_until(THRUM_NEVER);
+}
+
+void thrum__exit_child_after_fork(void) { thrum__store_relaxed(&exiting, 0); }
+
+static void register_handlers(void) {
+    atexit(park_second_exit);
+    atexit(wait_for_threads);
+}
+
+void thrum__exit_prepare(void) { pthread_once(&once, register_handlers); }
+
+void thrum__exit_if_last(void) {
+    bool regular = false, daemon = false;
+    thrum__link *registry = thrum__registry_lock();
+    bool main_runs = thrum__strand_main != NULL || thrum__load_relaxed(&exiting) != 0;
+    if (!main_runs)
+        THRUM__EACH(link, registry) {
+            const thrum_thread *thread = THRUM__MEMBER(thrum__strand, listed, link)->thread;
+            if (thread && thread->started_here)
+                *(thread->daemon ? &daemon : &regular) = true;
+        }
+    thrum__registry_unlock();
+    if (!main_runs && daemon && !regular)
+        exit(0);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Start, join and end of a thread. */
+#include <thrum/thread.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/atomic.h"
+#include "base/panic.h"
+#include "park/lot.h"
+#include "thread/thread.h"
+
+static uint32_t thread_counter; /* relaxed: for the names "Thread-N" */
+
+static uint32_t ident_of_waited(const void *ended) {
+    return THRUM__MEMBER(thrum_thread, ended, ended)->ident;
+}
+
+static const thrum__wait_kind thread_kind = {"thread", ident_of_waited};
+
+static bool has_ended(const thrum_thread *thread) {
+    /* acquire: pairs with thrum__thread_ended() */
+    return thrum__load_acquire(&thread->ended) != 0;
+}
+
+void thrum__thread_ended(thrum_thread *thread) {
+    thrum__link granted = THRUM__LIST_INIT(granted);
+    thrum__waiter *waiter;
+    thrum__bucket *bucket = thrum__lot_lock(&thread->ended);
+    /* release: pairs with has_ended() */
+    thrum__store_release(&thread->ended, 1);
+    while ((waiter = thrum__lot_first(bucket, &thread->ended)) != NULL)
+        thrum__lot_grant(bucket, waiter, &granted);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark(&granted);
+}
+
+int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptible,
+                       bool exempt_too) {
+    unsigned flags = THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0);
+    while (!has_ended(thread)) {
+        thrum__waiter waiter;
+        thrum__bucket *bucket = thrum__lot_lock(&thread->ended);
+        if (has_ended(thread) || (exempt_too && thrum__load_relaxed(&thread->exempt))) {
+            thrum__lot_unlock(bucket);
+            break;
+        }
+        thrum__lot_enqueue(bucket, &waiter, &thread->ended, &thread_kind);
+        int rc = thrum__lot_park(bucket, &waiter, deadline, flags);
+        thrum__lot_done(&waiter);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+void thrum__thread_reap(thrum_thread *thread) {
+    if (!thread->started_here)
+        return;
+    thrum_lock_acquire(&thread->reaping);
+    if (!thread->reaped)
+        thread->own.ops->reap(&thread->own);
+    thread->reaped = true;
+    thrum_lock_release(&thread->reaping);
+}
+
+void thrum__thread_unref(thrum_thread *thread) {
+    /* acq_rel: pairs with thrum__thread_unref() */
+    if (thrum__sub_acq_rel(&thread->refs, 1) != 1)
+        return;
+    for (thrum__name *name = thread->names, *older; name; name = older) {
+        older = name->older;
+        free(name);
+    }
+    free(thread);
+}
+
+/* The last that a thread does, on its own stack. */
+static void finish(thrum_thread *thread) {
+    if (thread->failure.code != 0 && thread->failure.message) {
+        thread->failure.thread = thrum_thread_name(thread);
+        thrum__failure_report(&thread->failure);
+    }
+    thrum__registry_lock();
+    thrum__list_remove(&thread->own.listed);
+    thread->strand = NULL;
+    if (thrum__strand_main == &thread->own)
+        thrum__strand_main = NULL;
+    bool forgotten = thread->handles == 0;
+    thread->reaped = forgotten;
+    thrum__registry_unlock();
+    if (forgotten)
+        thread->own.ops->detach(&thread->own);
+    thrum__thread_ended(thread);
+    thrum__exit_if_last();
+    thrum__strand_switch(NULL);
+    thrum__thread_unref(thread);
+}
+
+/* pthread_exit or cancellation unwinds the thread. */
+static void finish_early(void *arg) {
+    thrum_thread *thread = arg;
+    thread->result = NULL;
+    if (thread->failure.code == 0)
+        thread->failure.code = -ECANCELED;
+    finish(thread);
+}
+
+static void run(thrum__strand *strand) {
+    thrum_thread *thread = strand->thread;
+    thread->native_id = strand->native_id;
+    strand->ops->set_name(strand, thrum_thread_name(thread));
+    thrum__strand_list(strand);
+    thrum_event_set(&thread->started);
+    pthread_cleanup_push(finish_early, thread);
+    thread->result = thread->fn(thread->arg);
+    pthread_cleanup_pop(0);
+    if (thread->failure.code != 0)
+        thread->result = NULL;
+    finish(thread);
+}
+
+static int check_opts(void *(*fn)(void *), const thrum_thread_opts *opts) {
+    const char *bad = !fn ? "fn is NULL" : NULL;
+    for (size_t i = 0; opts && i < sizeof opts->reserved / sizeof opts->reserved[0]; i++)
+        if (opts->reserved[i])
+            bad = "a reserved option is not zero";
+    if (opts && opts->daemon < THRUM_NOT_DAEMON)
+        bad = "daemon is neither 0, true nor THRUM_NOT_DAEMON";
+    if (bad) {
+        thrum__complain("thrum_thread_start: %s", bad);
+        return -EINVAL;
+    }
+    return opts && opts->light ? -ENOTSUP : 0;
+}
+
+static bool daemon_of(const thrum__strand *creator, const thrum_thread_opts *opts) {
+    if (opts && opts->daemon != 0)
+        return opts->daemon > 0;
+    const thrum_thread *record = creator->thread;
+    return record && record->started_here && record->daemon;
+}
+
+int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
+                       const thrum_thread_opts *opts) {
+    int rc = check_opts(fn, opts);
+    if (rc != 0)
+        return rc;
+    thrum__strand *self = thrum__strand_self();
+    thrum_thread *thread = thrum__thread_new(opts ? opts->name : NULL, "Thread", &thread_counter);
+    if (!thread)
+        return -ENOMEM;
+    thrum__exit_prepare();
+    thrum__strand_init(&thread->own, self->ops);
+    thread->own.entry = run;
+    thread->own.thread = thread;
+    thread->strand = &thread->own;
+    thread->ident = thread->own.id;
+    thread->daemon = daemon_of(self, opts);
+    thread->started_here = true;
+    thread->fn = fn;
+    thread->arg = arg;
+    thread->refs = 2;
+    thread->handles = 1;
+    rc = self->ops->start(&thread->own, opts ? opts->stack_size : 0);
+    if (rc != 0) {
+        thread->refs = 1;
+        thrum__thread_unref(thread);
+        return rc;
+    }
+    thrum_event_wait(&thread->started);
+    if (out)
+        *out = thread;
+    else
+        thrum_thread_free(thread);
+    return 0;
+}
+
+static int join(thrum_thread *thread, int64_t deadline, bool interruptible, void **result,
+                const char *caller) {
+    thrum__strand *self = thrum__strand_self();
+    if (thread == NULL || thread == self->thread)
+        thrum__panic("%s: %s \"%s\"", caller, thread ? "a thread joins itself:" : "thread is",
+                     thread ? thrum_thread_name(thread) : "NULL");
+    int rc = thrum__thread_wait(thread, deadline, interruptible, false);
+    if (rc != 0)
+        return rc;
+    thrum__thread_reap(thread);
+    if (result)
+        *result = thread->result;
+    return thread->failure.code;
+}
+
+int thrum_thread_join(thrum_thread *thread, void **result) {
+    return join(thread, INT64_MAX, false, result, "thrum_thread_join");
+}
+
+int thrum_thread_join_until(thrum_thread *thread, thrum_deadline deadline, void **result) {
+    return join(thread, deadline.ns, true, result, "thrum_thread_join_until");
+}
+
+const thrum_failure *thrum_thread_error(thrum_thread *thread) {
+    if (join(thread, INT64_MAX, false, NULL, "thrum_thread_error") == 0)
+        return NULL;
+    if (!thread->failure.message) {
+        thread->failure.message = thrum_strerror(thread->failure.code);
+        thread->failure.thread = thrum_thread_name(thread);
+    }
+    return &thread->failure;
+}
+
+void thrum_thread_free(thrum_thread *thread) {
+    if (!thread)
+        return;
+    thrum__registry_lock();
+    thread->handles--;
+    bool detach = thread->handles == 0 && !thread->strand && thread->started_here && !thread->reaped;
+    if (detach)
+        thread->reaped = true;
+    thrum__registry_unlock();
+    if (detach)
+        thread->own.ops->detach(&thread->own);
+    thrum__thread_unref(thread);
+}
+
+bool thrum_thread_is_alive(const thrum_thread *thread) { return !has_ended(thread); }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of a thread: what a thrum_thread * points at. */
+#ifndef THRUM_THREAD_THREAD_H
+#define THRUM_THREAD_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <thrum/event.h>
+#include <thrum/lock.h>
+#include <thrum/thread.h>
+
+#include "park/strand.h"
+
+enum { THRUM__MESSAGE_SIZE = 256 };
+
+typedef struct thrum__name {
+    struct thrum__name *older; /* read-only; names live as long as the record */
+    char text[];
+} thrum__name;
+
+struct thrum_thread {
+    thrum__strand own;     /* of a thread that was started; an adopted one's stands elsewhere */
+    thrum__strand *strand; /* NULL once it has ended; under the registry lock */
+    uint32_t refs;         /* the handles, and one while it runs */
+    int handles;           /* under the registry lock */
+    uint32_t ident;        /* read-only */
+    int64_t native_id;     /* read-only once started */
+    bool daemon;           /* read-only */
+    bool started_here;     /* read-only: by thrum_thread_start() */
+    bool exempt;           /* parked in a second exit(), will never end; under the registry lock */
+    uint32_t ended;        /* 0, then 1 for ever: the address that joiners wait at */
+    thrum_event started;
+    thrum_lock reaping; /* guards reaped */
+    bool reaped;        /* its stack is gone */
+    thrum__name *names; /* the newest first */
+    void *(*fn)(void *);
+    void *arg;
+    void *result;          /* these: by itself, until ended */
+    thrum_failure failure; /* code 0: none */
+    char message[THRUM__MESSAGE_SIZE];
+};
+
+/* Returns the record of `strand`, made if need be, NULL without memory. Requires the registry
+ * lock. */
+thrum_thread *thrum__thread_record(thrum__strand *strand);
+
+/* Returns a record with the name `name` (NULL: "kind-N" of the counter) and `refs` = 1, or NULL. */
+thrum_thread *thrum__thread_new(const char *name, const char *kind, uint32_t *counter);
+
+/* Drops one reference. */
+void thrum__thread_unref(thrum_thread *thread);
+
+/* Publishes that `thread` has ended, with its joiners woken. */
+void thrum__thread_ended(thrum_thread *thread);
+
+/* Blocks until `thread` has ended: 0, -ETIMEDOUT or -EINTR. With `exempt_too`, also until it is
+ * exempt. */
+int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptible, bool exempt_too);
+
+/* Waits until the stack of the ended `thread` is gone. */
+void thrum__thread_reap(thrum_thread *thread);
+
+/* Fills `failure` (whose message goes into the `size` bytes at `message`) and returns the code. */
+int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, const char *file,
+                        int line, int code, const char *format, __builtin_va_list args);
+
+/* Tells the excepthook. */
+void thrum__failure_report(const thrum_failure *failure);
+
+/* Prepares the end of the program: called at each start. */
+void thrum__exit_prepare(void);
+
+/* Called when a regular thread or main has ended: ends the program when main has left by pthread_exit
+ * and only daemon threads would keep it alive. */
+void thrum__exit_if_last(void);
+
+/* In the child of a fork: forget what other threads were in the middle of. */
+void thrum__failure_child_after_fork(void);
+void thrum__exit_child_after_fork(void);
+
+#endif
