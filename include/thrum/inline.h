@@ -107,7 +107,7 @@ THRUM__INLINE void thrum_lock_release(thrum_lock *lock) {
     }
     /* An exchange, not a store: only it learns of sleepers. */
     /* release: pairs with thrum_lock_acquire(), thrum_lock_try_acquire(),
-     * thrum_lock_acquire_until(), take() */
+     * thrum_lock_acquire_until(), thrum__lock_try_acquire_slow(), take(), wake_first() */
     uint32_t old = __atomic_exchange_n(&lock->thrum__word, 0, __ATOMIC_RELEASE);
     /* *lock may be gone from here */
     if (THRUM__UNLIKELY((int32_t)(old - 1) < 0)) /* free, or with the waiters bit */

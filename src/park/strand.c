@@ -101,7 +101,8 @@ static void end_adopted(void *arg) {
     if (thrum__strand_on_end)
         thrum__strand_on_end(strand);
     thrum__strand_unlist(strand);
-    thrum__os_asleep();
+    if (strand->counted)
+        thrum__os_asleep();
     thrum__strand_switch(NULL);
 }
 
@@ -122,7 +123,7 @@ static void child_after_fork(void) {
             thrum__strand_on_fork(strand);
     }
     thrum__list_init(&registry);
-    thrum__os_reset_awake(self ? 1 : 0);
+    thrum__os_reset_awake(self && self->counted ? 1 : 0);
     main_taken = true;
     thrum__strand_main = self;
     if (!self)
@@ -161,7 +162,6 @@ static __attribute__((noinline)) thrum__strand *adopt(void) {
         strand->os = (uintptr_t)pthread_self();
         thrum__strand_list(strand);
     }
-    thrum__os_awake();
     thrum__strand_switch(strand);
     pthread_setspecific(end_key, strand);
     return strand;

@@ -73,12 +73,12 @@ static bool spin(thrum__strand *self) {
     return false;
 }
 
-/* Lets the partner run on this CPU before a futex is called for. Beside a thread that hogs the CPU a
- * yield gives a whole slice away: after one that was slow the next 4, 16, 64 .. are left out. */
-static bool yield_once(thrum__strand *self) {
+/* Lets others run on this CPU. Beside a thread that hogs the CPU a yield gives a whole slice away: after
+ * one that was slow the next 4, 16, 64 .. are left out. */
+static void yield_timed(thrum__strand *self) {
     if (self->yield_skip > 0) {
         self->yield_skip--;
-        return false;
+        return;
     }
     int64_t start = thrum__clock_now();
     sched_yield();
@@ -88,6 +88,11 @@ static bool yield_once(thrum__strand *self) {
     } else {
         self->slow_yields = 0;
     }
+}
+
+/* Before a futex is called for: the partner may answer when it is let run. */
+static bool yield_for_token(thrum__strand *self) {
+    yield_timed(self);
     return take_token(self);
 }
 
@@ -114,15 +119,17 @@ static int os_park(thrum__strand *self, int64_t deadline, unsigned flags) {
         return -ETIMEDOUT;
     if (flags & THRUM__PARK_SPIN) {
         if (thrum__strand_may_spin(self) ? spin(self)
-                                         : deadline == INT64_MAX && yield_once(self))
+                                         : deadline == INT64_MAX && yield_for_token(self))
             return 0;
     }
     if (thrum__load_relaxed(&self->waiting_since) == 0)
         thrum__store_relaxed(&self->waiting_since, thrum__clock_now());
-    thrum__os_asleep();
+    if (self->counted)
+        thrum__os_asleep();
     int rc = sleep_for_token(self, deadline,
                              (flags & THRUM__PARK_INTERRUPTIBLE) && self->interruptible);
     thrum__os_awake();
+    self->counted = true;
     if (rc != 0)
         return rc;
     take_token(self);
@@ -147,6 +154,7 @@ static void *run(void *arg) {
     thrum__strand *self = arg;
     thrum__strand_switch(self);
     self->native_id = thrum__os_native_id();
+    self->counted = true;
     thrum__store_relaxed(&self->os, (uintptr_t)pthread_self());
     pthread_cleanup_push(leave, NULL);
     self->entry(self); /* *self may be gone from here */
@@ -198,7 +206,7 @@ static int os_start(thrum__strand *strand, size_t stack_size) {
     return rc == EAGAIN ? -EAGAIN : -ENOMEM;
 }
 
-static void os_yield(void) { sched_yield(); }
+static void os_yield(void) { yield_timed(thrum__strand_self()); }
 
 static void os_reap(thrum__strand *strand) {
     pthread_t thread = (pthread_t)strand->os;
