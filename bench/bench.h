@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The harness: clocks, pinning, peers, rounds, and one JSON line for every subject of a row. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { BENCH_THREADS = 4, BENCH_PEERS = 16, BENCH_ROUNDS = 31, BENCH_IDLE = 100, BENCH_BURST = 64 };
+
+/* Keeps the compiler from moving or merging work across it. */
+#define BENCH_BARRIER() __asm__ volatile("" ::: "memory")
+
+static inline uint64_t bench_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+#if defined(__x86_64__)
+static inline uint64_t bench_ticks(void) { return __builtin_ia32_rdtsc(); }
+static inline void bench_pause(void) { __builtin_ia32_pause(); }
+#else
+static inline uint64_t bench_ticks(void) { return bench_now(); }
+static inline void bench_pause(void) { BENCH_BARRIER(); }
+#endif
+
+/* Work that costs `n` dependent multiplications and touches no memory. */
+static inline void bench_spin(unsigned n) {
+    unsigned long x = n;
+    for (unsigned i = 0; i < n; ++i) {
+        x *= 3;
+        __asm__ volatile("" : "+r"(x));
+    }
+}
+
+static inline void bench_busy(uint64_t ns) {
+    uint64_t end = bench_now() + ns;
+    while (bench_now() < end)
+        bench_pause();
+}
+
+/* Threads that fight for one lock. The first line is only read while they run. */
+struct contend {
+    bool stop; /* atomic */
+    unsigned work, outside; /* bench_spin() in the section, and outside it */
+    uint64_t ops[BENCH_THREADS] __attribute__((aligned(64))); /* written when a thread ends */
+    uint64_t longest[BENCH_THREADS]; /* ticks; likewise */
+};
+
+/* Two threads that hand a turn back and forth. The first line is only read while they run. */
+struct ping {
+    long n, warm;
+    uint64_t pause; /* ns of busy waiting before each hand-off; 0: none, and no clock is read */
+    unsigned turn __attribute__((aligned(64))); /* under the peer's lock, as what follows */
+    uint64_t sent, sum;
+    uint64_t begin, end; /* of side 0 */
+};
+
+/* Side `side` has the turn. */
+static inline void bench_received(struct ping *p, int side, long i) {
+    if (side == 0 && i == p->warm) {
+        p->begin = bench_now();
+        p->sum = 0;
+    }
+    if (p->pause == 0)
+        return;
+    uint64_t now = bench_now();
+    if (p->sent != 0 && i != p->warm)
+        p->sum += now - p->sent;
+    bench_busy(p->pause);
+    p->sent = bench_now();
+}
+
+/* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
+ * that return double return ns for one of their `n` operations. */
+struct peer {
+    const char *name;
+    int rank;      /* order in the table */
+    bool baseline; /* what a C program uses without a library */
+    bool floor;    /* raw system calls: what the machine allows */
+    size_t lock_size, rlock_size, condition_size, event_size;
+    double (*lock_pair)(long n);
+    double (*rlock_outer)(long n);
+    double (*rlock_nested)(long n);
+    double (*notify)(long n);
+    double (*event_pair)(long n);
+    void (*contend)(struct contend *c, int index);
+    void (*contend_stamped)(struct contend *c, int index);
+    void (*condition_ping)(struct ping *p, int side);
+    void (*event_ping)(struct ping *p, int side);
+    void (*event_set)(void);
+    void (*event_wait_clear)(void);
+    double (*start_join)(long n);
+    double (*start_burst)(long n); /* BENCH_BURST at once */
+    void (*idle_begin)(void);
+    void (*idle_wait)(int index);
+    void (*idle_end)(void);
+};
+
+/* Called by constructors. */
+void bench_register(const struct peer *peer);
+extern const struct peer *bench_peers[BENCH_PEERS];
+extern int bench_n_peers;
+
+/* CPUs to measure on: the first two of those allowed. bench_cpu[1] is -1 when there is one only. */
+extern int bench_cpu[2];
+void bench_pin(int cpu);
+/* Lets the calling thread run on both CPUs. */
+void bench_pin_both(void);
+
+/* Returns whether the command line asks for `row`. */
+bool bench_wanted(const char *row);
+/* Returns whether there are two CPUs; says on stderr that `row` is left out when not. */
+bool bench_two_cores(const char *row);
+/* Returns how many rounds to run: `rounds`, or what the command line says. */
+int bench_rounds(int rounds);
+
+/* Values of one row, a series per peer; a peer of which no value came in is left out. */
+struct series {
+    double value[BENCH_PEERS][BENCH_ROUNDS];
+    int n[BENCH_PEERS];
+};
+void bench_add(struct series *s, int peer, double value);
+/* Says on stderr which row is being measured; the share of the CPUs that other processes use is
+ * counted from here to bench_emit(). */
+void bench_begin(const char *row);
+/* Prints the medians. `against_floor`: the baseline is the floor, not the usual C choice. */
+void bench_emit(const struct series *s, const char *row, const char *unit, bool against_floor);
+
+/* Runs `measure` (NAN: the peer does not have it) for each peer in turn, `rounds` times, and emits
+ * the row. */
+void bench_row(const char *row, const char *unit, int rounds,
+               double (*measure)(const struct peer *peer));
+
+/* Runs `body` on this thread (side 0) and another, and no third one: a library may count how many
+ * threads are awake before it spins.
+ * Returns ns per round trip; with a pause, of its two hand-offs. */
+double bench_ping(void (*body)(struct ping *, int), int cpu0, int cpu1, long n, uint64_t pause);
+
+/* The rows, one file per concept. */
+void bench_lock(void);
+void bench_contended(void);
+void bench_rlock(void);
+void bench_condition(void);
+void bench_event(void);
+void bench_thread(void);
+void bench_wait(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

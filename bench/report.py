@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Usage: report.py ROWS OUT.json    Prints the lines of the benchmarks as one table; writes them.
+
+Beside thrum's ratio stands the goal of the row and whether it was reached; below the row, when the
+baseline is more than 15 % off its anchor (README.md says where the anchors come from)."""
+
+import json
+import sys
+
+# row: (what is compared, "<=" or ">=", limit), for the subject "thrum"
+GOALS = {
+    "lock uncontended pair": ("ratio", "<=", 0.75),
+    "lock size": ("value", "<=", 8),
+    "lock 2 threads: throughput": ("ratio", ">=", 1.0),
+    "lock 4 threads: throughput": ("ratio", ">=", 1.0),
+    "lock 2 threads: fairness": ("value", ">=", 0.7),
+    "lock 4 threads: fairness": ("value", ">=", 0.7),
+    "lock 4 threads: longest wait": ("value", "<=", 1.0),
+    "lock 2 threads, 0.2 us section: throughput": ("ratio", ">=", 0.95),
+    "lock 4 threads, 0.2 us section: throughput": ("ratio", ">=", 0.95),
+    "lock 2 threads, 1 us section: throughput": ("ratio", ">=", 0.95),
+    "lock 4 threads, 1 us section: throughput": ("ratio", ">=", 0.95),
+    "rlock nested pair": ("ratio", "<=", 0.6),
+    "condition round trip, one core": ("ratio", "<=", 0.65),
+    "condition round trip, two cores parked": ("ratio", "<=", 1.0),
+    "condition round trip, two cores awake": ("value", "<=", 1.2),
+    "notify without waiter": ("value", "<=", 1.0),
+    "event set + clear": ("value", "<=", 12),
+    "start + join, one core": ("ratio", "<=", 1.25),
+    "start + join, two cores": ("ratio", "<=", 1.1),
+    "start + join, 64 at once, one core": ("ratio", "<=", 1.1),
+    "start + join, 64 at once, two cores": ("ratio", "<=", 1.1),
+    "100 waiting threads: CPU": ("value", "<=", 1.0),
+    "wake beside a hog: p90": ("ratio", "<=", 2.0),
+}
+
+# row: (row and subject that the baseline is divided by, or None: its own value; what it was)
+ANCHORS = {
+    "lock uncontended pair": (("lock uncontended pair", "raw futex"), 1.43),
+    "lock 2 threads: throughput": (None, 29.2),
+    "lock 4 threads: throughput": (None, 40.2),
+    "lock 2 threads: fairness": (None, 0.96),
+    "lock 4 threads: fairness": (None, 0.73),
+    "rlock outer pair": (("rlock outer pair", "raw futex"), 1.18),
+    "rlock nested pair": (("rlock outer pair", "pthread"), 0.33),
+    "condition round trip, one core": (("event round trip, one core", "raw futex"), 1.97),
+    "condition round trip, two cores parked": (
+        ("event round trip, two cores parked", "raw futex"), 1.0),
+    "notify without waiter": (("notify without waiter", "nsync"), 2.16),
+    "start + join, one core": (("start + join, one core", "raw futex"), 1.19),
+    "start + join, two cores": (("start + join, two cores", "raw futex"), 1.12),
+}
+
+HEADING = ("row", "subject", "value", "unit", "ratio", "goal")
+
+
+def number(value):
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def goal_text(entry):
+    goal = GOALS.get(entry["row"])
+    if goal is None or entry["subject"] != "thrum":
+        return ""
+    what, sign, limit = goal
+    got = entry[what]
+    if got is None:
+        return f"{what} {sign} {limit:g}: no baseline"
+    reached = got <= limit if sign == "<=" else got >= limit
+    return f"{what} {sign} {limit:g}: {'reached' if reached else 'NOT REACHED'}"
+
+
+def anchor_text(row, entries):
+    """Says how far the baseline of `row` is off its anchor, or returns None."""
+    if row not in ANCHORS:
+        return None
+    values = {(e["row"], e["subject"]): e["value"] for e in entries}
+    base = values.get((row, "pthread"))
+    by, anchor = ANCHORS[row]
+    divisor = values.get(by) if by else 1.0
+    if not base or not divisor:
+        return None
+    now = base / divisor
+    off = now / anchor - 1
+    if abs(off) <= 0.15:
+        return None
+    unit = f" x {by[1]} ({by[0]})" if by and by[0] != row else f" x {by[1]}" if by else ""
+    return (f"the baseline is {off:+.0%} off: pthread {number(now)}{unit}, anchor {number(anchor)}")
+
+
+def others_text(row, entries):
+    """Says what other processes used while `row` was measured, or returns None."""
+    share = max(e.get("others", 0) for e in entries if e["row"] == row)
+    return f"other processes used {share:.0%} of the CPUs" if share > 0.05 else None
+
+
+def print_table(entries):
+    lines = [HEADING]
+    rows = list(dict.fromkeys(e["row"] for e in entries))
+    for row in rows:
+        first = True
+        for e in sorted((e for e in entries if e["row"] == row), key=rank):
+            baseline = e["baseline"]
+            ratio = "" if e["ratio"] is None else (
+                "baseline" if e["subject"] == baseline else number(e["ratio"]) + "x")
+            lines.append((row if first else "", e["subject"], number(e["value"]), e["unit"], ratio,
+                          goal_text(e)))
+            first = False
+        for note in (anchor_text(row, entries), others_text(row, entries)):
+            if note:
+                lines.append(("", "note: " + note))
+    widths = [max(len(line[i]) for line in lines if len(line) == len(HEADING))
+              for i in range(len(HEADING))]
+    for line in lines:
+        if len(line) == 2:
+            print(" " * widths[0] + "  " + line[1])
+            continue
+        cells = [cell.rjust(width) if i in (2, 4) else cell.ljust(width)
+                 for i, (cell, width) in enumerate(zip(line, widths))]
+        print("  ".join(cells).rstrip())
+
+
+def rank(entry):
+    """thrum's own first, then the order in which they were measured."""
+    own = ("thrum", "thrum, static", "thrum, exported symbol")
+    return own.index(entry["subject"]) if entry["subject"] in own else len(own)
+
+
+def machine():
+    """Returns the model of the CPU, for the reader of the table."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            models = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
+    except OSError:
+        models = []
+    return f"{len(models)} x {models[0]}" if models else "this machine"
+
+
+def main(rows, out):
+    with open(rows, encoding="utf-8") as f:
+        entries = [json.loads(line) for line in f]
+    if not entries:
+        sys.exit("report.py: no row was measured")
+    print_table(entries)
+    judged = [text for text in map(goal_text, entries) if text]
+    reached = sum(text.endswith(": reached") for text in judged)
+    print(f"\n{reached} of {len(judged)} goals reached on {machine()}; written to {out}")
+    for entry in entries:
+        entry.pop("others", None)
+    with open(out, "w", encoding="utf-8") as f:
+        json.dump(entries, f, indent=1)
+        f.write("\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2])
