@@ -84,6 +84,7 @@ static void note_wait(thrum__strand *strand, const thrum__wait_kind *kind, const
 void thrum__lot_enqueue(thrum__bucket *bucket, thrum__waiter *waiter, const void *address,
                         const thrum__wait_kind *kind) {
     waiter->strand = thrum__strand_self();
+    waiter->began = address;
     insert(bucket, waiter, address);
     thrum__store_relaxed(&waiter->strand->waiting_since, 0);
     note_wait(waiter->strand, kind, address);
@@ -125,7 +126,6 @@ void thrum__lot_unpark(thrum__link *list) {
 
 int thrum__lot_sleep(thrum__waiter *waiter, int64_t deadline, unsigned flags) {
     thrum__strand *self = waiter->strand;
-    const void *address = thrum__load_relaxed(&waiter->address);
     int rc = self->ops->park(self, deadline, flags);
     if (rc == 0)
         return 0;
@@ -133,7 +133,7 @@ int thrum__lot_sleep(thrum__waiter *waiter, int64_t deadline, unsigned flags) {
         const void *now_at = thrum__load_relaxed(&waiter->address);
         thrum__bucket *bucket = thrum__lot_lock(now_at);
         bool moved = thrum__load_relaxed(&waiter->address) != now_at;
-        bool given_up = !moved && waiter->state == THRUM__QUEUED && now_at == address;
+        bool given_up = !moved && waiter->state == THRUM__QUEUED && now_at == waiter->began;
         if (given_up)
             thrum__lot_dequeue(bucket, waiter);
         thrum__lot_unlock(bucket);

@@ -30,6 +30,7 @@ typedef struct thrum__waiter {
     thrum__link queued; /* same address, first come first; under the bucket lock */
     thrum__link heads;  /* the first of each address of the bucket; under the bucket lock */
     const void *address; /* changes under the locks of both buckets; read relaxed by the waiter */
+    const void *began;   /* where enqueue put it; read-only then */
     thrum__strand *strand;
     int state;
     bool head;          /* it is the first of its address; under the bucket lock */
