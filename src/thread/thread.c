@@ -170,6 +170,7 @@ int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
         return rc;
     }
     thrum_event_wait(&thread->started);
+    self->ops->yield(); /* on one CPU the wake has interrupted the new thread before fn */
     if (out)
         *out = thread;
     else
