@@ -70,7 +70,7 @@ THRUM_API void thrum__lock_release_slow(thrum_lock *lock, uint32_t old, const ch
 THRUM__INLINE void thrum_lock_acquire(thrum_lock *lock) {
     uint32_t id = thrum__strand_id();
     uint32_t free_word = 0;
-    /* acquire: pairs with thrum_lock_release() */
+    /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
     if (THRUM__UNLIKELY(id == 0 ||
                         !__atomic_compare_exchange_n(&lock->thrum__word, &free_word, id, false,
                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
@@ -82,7 +82,7 @@ THRUM__INLINE bool thrum_lock_try_acquire(thrum_lock *lock) {
     uint32_t free_word = 0;
     if (THRUM__UNLIKELY(id == 0))
         return thrum__lock_try_acquire_slow(lock);
-    /* acquire: pairs with thrum_lock_release() */
+    /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
     return __atomic_compare_exchange_n(&lock->thrum__word, &free_word, id, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
@@ -90,7 +90,7 @@ THRUM__INLINE bool thrum_lock_try_acquire(thrum_lock *lock) {
 THRUM__INLINE int thrum_lock_acquire_until(thrum_lock *lock, thrum_deadline deadline) {
     uint32_t id = thrum__strand_id();
     uint32_t free_word = 0;
-    /* acquire: pairs with thrum_lock_release() */
+    /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
     if (THRUM__LIKELY(id != 0 &&
                       __atomic_compare_exchange_n(&lock->thrum__word, &free_word, id, false,
                                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))

@@ -9,7 +9,8 @@
  *
  * The program does not end before its regular threads have: an exit handler waits for them (after
  * 5 s a line on stderr says for whom; THRUM_EXIT_NOTICE=0 silences it). Daemon threads are not
- * waited for and end with the program, where they are. abort, _exit and quick_exit do not wait. */
+ * waited for and end with the program, where they are. abort, _exit and quick_exit do not wait.
+ * Handlers that atexit() got after the first start run before that wait, others after it. */
 #ifndef THRUM_THREAD_H
 #define THRUM_THREAD_H
 

@@ -7,6 +7,7 @@
 #include "base/atomic.h"
 
 static const thrum__fork_hooks *places[THRUM__FORK_PLACES];
+static unsigned generation; /* written in the child of a fork, before it has other threads */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const thrum__fork_hooks *at(int place) {
@@ -31,6 +32,7 @@ static void parent(void) {
 }
 
 static void child(void) {
+    generation++;
     for (int i = 0; i < THRUM__FORK_PLACES; i++) {
         const thrum__fork_hooks *hooks = at(i);
         if (hooks && hooks->child)
@@ -39,6 +41,8 @@ static void child(void) {
 }
 
 static void register_once(void) { pthread_atfork(prepare, parent, child); }
+
+unsigned thrum__fork_generation(void) { return generation; }
 
 void thrum__fork_register(int place, const thrum__fork_hooks *hooks) {
     /* release: pairs with at() */

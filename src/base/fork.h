@@ -15,4 +15,8 @@ enum { THRUM__FORK_LOT, THRUM__FORK_STRAND, THRUM__FORK_THREAD, THRUM__FORK_LOG,
  * may be NULL. Any thread; doing it again changes nothing. */
 void thrum__fork_register(int place, const thrum__fork_hooks *hooks);
 
+/* Returns how many forks lie between the first process and this one: what another generation has
+ * started is not here. Any thread. */
+unsigned thrum__fork_generation(void);
+
 #endif

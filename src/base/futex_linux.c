@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/panic.h"
 
 /* The kernel's 64-bit timespec, which 32-bit systems reach by a call of its own. */
 struct timespec64 {
@@ -13,10 +16,12 @@ struct timespec64 {
     int64_t nanoseconds;
 };
 
-#ifdef SYS_futex_time64
+#if defined(SYS_futex_time64)
 enum { FUTEX_CALL = SYS_futex_time64 };
-#else
+#elif UINTPTR_MAX > UINT32_MAX
 enum { FUTEX_CALL = SYS_futex };
+#else
+#error "a 32-bit system without futex_time64: the headers are older than Linux 5.1"
 #endif
 
 int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
@@ -26,8 +31,11 @@ int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
     if (deadline < 0)
         limit.seconds = limit.nanoseconds = 0;
     if (syscall(FUTEX_CALL, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
-                deadline == INT64_MAX ? NULL : &limit, NULL, FUTEX_BITSET_MATCH_ANY) != 0)
+                deadline == INT64_MAX ? NULL : &limit, NULL, FUTEX_BITSET_MATCH_ANY) != 0) {
+        if (errno == ENOSYS || errno == EINVAL)
+            thrum__panic("this kernel has no futex for thrum: %s", strerror(errno));
         rc = errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+    }
     errno = saved;
     return rc;
 }

@@ -4,7 +4,7 @@
 #include "base/cpu.h"
 #include "base/futex.h"
 
-/* Never spins on: a preempted holder on the same CPU would burn the whole slice. */
+/* It does not spin on: a preempted holder on the same CPU would burn the whole slice. */
 enum { PAUSES = 60 };
 
 void thrum__raw_lock_slow(thrum__raw_lock *lock) {

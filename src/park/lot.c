@@ -63,10 +63,12 @@ thrum__waiter *thrum__lot_first(thrum__bucket *bucket, const void *address) {
     return NULL;
 }
 
-static void insert(thrum__bucket *bucket, thrum__waiter *waiter, const void *address) {
+static void insert(thrum__bucket *bucket, thrum__waiter *waiter, const void *address,
+                   const thrum__wait_kind *kind) {
     thrum__waiter *head = thrum__lot_first(bucket, address);
     thrum__store_relaxed(&waiter->address, address);
     thrum__list_init(&waiter->queued);
+    waiter->kind = kind;
     waiter->state = THRUM__QUEUED;
     waiter->first_wake = 0;
     waiter->head = head == NULL;
@@ -83,9 +85,9 @@ static void note_wait(thrum__strand *strand, const thrum__wait_kind *kind, const
 
 void thrum__lot_enqueue(thrum__bucket *bucket, thrum__waiter *waiter, const void *address,
                         const thrum__wait_kind *kind) {
-    waiter->strand = thrum__strand_self();
+    waiter->strand = thrum__strand_peek();
     waiter->began = address;
-    insert(bucket, waiter, address);
+    insert(bucket, waiter, address, kind);
     thrum__store_relaxed(&waiter->strand->waiting_since, 0);
     note_wait(waiter->strand, kind, address);
 }
@@ -106,7 +108,7 @@ void thrum__lot_dequeue(thrum__bucket *bucket, thrum__waiter *waiter) {
 void thrum__lot_requeue(thrum__bucket *from, thrum__waiter *waiter, thrum__bucket *bucket_to,
                         const void *to, const thrum__wait_kind *kind) {
     thrum__lot_dequeue(from, waiter);
-    insert(bucket_to, waiter, to);
+    insert(bucket_to, waiter, to, kind);
     note_wait(waiter->strand, kind, to);
 }
 

@@ -31,6 +31,7 @@ typedef struct thrum__waiter {
     thrum__link heads;  /* the first of each address of the bucket; under the bucket lock */
     const void *address; /* changes under the locks of both buckets; read relaxed by the waiter */
     const void *began;   /* where enqueue put it; read-only then */
+    const thrum__wait_kind *kind; /* of the object at address; under the bucket lock */
     thrum__strand *strand;
     int state;
     bool head;          /* it is the first of its address; under the bucket lock */
@@ -56,7 +57,8 @@ static inline bool thrum__lot_others(const thrum__waiter *waiter) {
     return !thrum__list_empty(&waiter->queued);
 }
 
-/* Queues the current strand at `address`, last, waiting for an object of `kind`. */
+/* Queues the current strand at `address`, last, waiting for an object of `kind`. Requires that
+ * thrum__strand_self() was called before the bucket was locked: meeting a thread takes the registry. */
 void thrum__lot_enqueue(thrum__bucket *bucket, thrum__waiter *waiter, const void *address,
                         const thrum__wait_kind *kind);
 

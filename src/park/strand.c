@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "park/strand.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,8 +27,11 @@ thrum__strand *thrum__strand_main;
 
 static thrum__raw_lock registry_lock;
 static thrum__link registry = THRUM__LIST_INIT(registry);
-static uint32_t last_id;  /* relaxed */
+static uint32_t last_id; /* relaxed */
+static bool ids_wrapped; /* relaxed: some may be in use */
 static pthread_key_t end_key;
+static bool end_key_made; /* read-only after init_once() */
+static __thread int ends; /* how often end_adopted() ran for this thread */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void (*thrum__strand_on_end)(thrum__strand *strand);
@@ -36,6 +40,7 @@ void (*thrum__strand_on_fork)(thrum__strand *strand);
 void thrum__strand_switch(thrum__strand *strand) {
     current = strand;
     thrum__tls_id = strand ? strand->id : 0;
+    __asm__ volatile("" ::: "memory"); /* before thrum__strand_id() reads it, inlined or not */
 }
 
 __attribute__((noinline)) thrum__strand *thrum__strand_peek(void) {
@@ -64,10 +69,12 @@ static uint32_t new_id(void) {
     for (;;) {
         uint32_t n = thrum__add_relaxed(&last_id, 1) + 1;
         uint32_t id = n & ~THRUM__WAITERS;
-        if (id == n && id != 0)
-            return id;
-        if (id == 0)
+        if (id == 0) {
+            thrum__store_relaxed(&ids_wrapped, true);
             continue;
+        }
+        if (!thrum__load_relaxed(&ids_wrapped))
+            return id;
         thrum__registry_lock();
         bool used = thrum__registry_find(id) != NULL;
         thrum__registry_unlock();
@@ -98,6 +105,7 @@ void thrum__strand_unlist(thrum__strand *strand) {
 /* A foreign thread, or main, ends. */
 static void end_adopted(void *arg) {
     thrum__strand *strand = arg;
+    ends++;
     if (thrum__strand_on_end)
         thrum__strand_on_end(strand);
     thrum__strand_unlist(strand);
@@ -125,17 +133,18 @@ static void child_after_fork(void) {
     thrum__list_init(&registry);
     thrum__os_reset_awake(self && self->counted ? 1 : 0);
     main_taken = true;
+    if (self)
+        thrum__list_insert(&registry, &self->listed);
+    else
+        self = thrum__strand_self();
     thrum__strand_main = self;
-    if (!self)
-        return;
     self->native_id = thrum__os_native_id();
-    thrum__list_insert(&registry, &self->listed);
 }
 
 static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};
 
 static void init_once(void) {
-    pthread_key_create(&end_key, end_adopted);
+    end_key_made = pthread_key_create(&end_key, end_adopted) == 0;
     thrum__strand_init(&main_strand, &thrum__strand_os);
     main_strand.adopted = true;
     main_strand.native_id = getpid();
@@ -144,7 +153,8 @@ static void init_once(void) {
     thrum__fork_register(THRUM__FORK_STRAND, &fork_hooks);
 }
 
-/* Makes the calling OS thread a strand. Its record stands in thread-local memory: cannot fail. */
+/* Makes the calling OS thread a strand. It stands in thread-local memory: cannot fail. It is listed only
+ * if its end will be noticed: not without a key, nor in the last round of the thread's destructors. */
 static __attribute__((noinline)) thrum__strand *adopt(void) {
     pthread_once(&once, init_once);
     int64_t native_id = thrum__os_native_id();
@@ -160,10 +170,13 @@ static __attribute__((noinline)) thrum__strand *adopt(void) {
         strand->adopted = true;
         strand->native_id = native_id;
         strand->os = (uintptr_t)pthread_self();
-        thrum__strand_list(strand);
+        if (end_key_made && ends < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
+            pthread_setspecific(end_key, strand) == 0)
+            thrum__strand_list(strand);
+    } else if (end_key_made) {
+        pthread_setspecific(end_key, strand); /* without memory main's end goes unnoticed */
     }
     thrum__strand_switch(strand);
-    pthread_setspecific(end_key, strand);
     return strand;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first seam: a strand is what runs and can wait. An OS thread is one (strand_os.c), a context of
+/* The first seam: a strand is what runs and can wait. An OS thread is one (strand_linux.c), a context of
  * the tests another, a light thread or a thread under the explorer others to come. README.md beside
  * this file has states, protocol and argument. */
 #ifndef THRUM_PARK_STRAND_H
@@ -34,9 +34,9 @@ typedef struct thrum__strand_ops {
     void (*yield)(void);
     /* Returns the time that deadlines of this kind are measured in, nanoseconds. */
     int64_t (*now)(void);
-    /* Waits until the stack of `strand`, whose entry is returning, is gone. Once for each start, or
-     * detach instead. */
-    void (*reap)(thrum__strand *strand);
+    /* Waits (if `wait`) until the stack of `strand`, whose entry is returning, is gone. Returns whether it
+     * is; then this, or detach, must not be called again. Not a cancellation point. */
+    bool (*reap)(thrum__strand *strand, bool wait);
     /* Lets the stack of `strand` go by itself. The strand may still run, or be the caller. */
     void (*detach)(thrum__strand *strand);
     /* Shows `name` to the OS for `strand` (the caller's own, or one that has not been reaped). */

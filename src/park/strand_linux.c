@@ -99,6 +99,8 @@ static bool yield_for_token(thrum__strand *self) {
 /* 0 with the token taken, -ETIMEDOUT or -EINTR. */
 static int sleep_for_token(thrum__strand *self, int64_t deadline, bool interruptible) {
     uint32_t word = IDLE;
+    if (interruptible && deadline == INT64_MAX)
+        deadline--; /* with no deadline at all SA_RESTART would hide the signal */
     if (!thrum__cas_relaxed(&self->word, &word, ASLEEP))
         return 0;
     for (;;) {
@@ -208,14 +210,19 @@ static int os_start(thrum__strand *strand, size_t stack_size) {
 
 static void os_yield(void) { yield_timed(thrum__strand_self()); }
 
-static void os_reap(thrum__strand *strand) {
+static bool os_reap(thrum__strand *strand, bool wait) {
     pthread_t thread = (pthread_t)strand->os;
-    uint32_t looks = thrum__strand_may_spin(thrum__strand_self()) ? thrum__cpu_pauses(REAP_SPIN_NS) : 0;
-    int rc = EBUSY;
-    while (looks-- > 0 && (rc = pthread_tryjoin_np(thread, NULL)) == EBUSY)
+    uint32_t looks =
+        thrum__strand_may_spin(thrum__strand_self()) ? thrum__cpu_pauses(REAP_SPIN_NS) : 1;
+    int rc, cancel;
+    while ((rc = pthread_tryjoin_np(thread, NULL)) == EBUSY && --looks > 0)
         thrum__pause();
-    if (rc == EBUSY)
-        pthread_join(thread, NULL);
+    if (rc == EBUSY && wait) {
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        rc = pthread_join(thread, NULL);
+        pthread_setcancelstate(cancel, NULL);
+    }
+    return rc == 0;
 }
 
 static void os_detach(thrum__strand *strand) { pthread_detach((pthread_t)strand->os); }

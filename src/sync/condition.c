@@ -18,6 +18,7 @@ static int wait_with(thrum_condition *condition, thrum_lock *lock, int64_t deadl
     thrum__waiter waiter;
     if (!thrum_lock_locked(lock))
         thrum__panic("%s(%p): the lock %p is free", caller, (void *)condition, (void *)lock);
+    thrum__strand_self(); /* met before the bucket is locked */
     thrum__bucket *bucket = thrum__lot_lock(condition);
     if (condition->thrum__lock != lock && thrum__lot_first(bucket, condition))
         thrum__panic("%s(%p): others wait with the lock %p, this one with %p", caller,

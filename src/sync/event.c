@@ -12,6 +12,7 @@ static const thrum__wait_kind event_kind = {"event", NULL};
 
 int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline, bool interruptible) {
     thrum__waiter waiter;
+    thrum__strand_self(); /* met before the bucket is locked */
     thrum__bucket *bucket = thrum__lot_lock(event);
     for (;;) {
         /* acquire: pairs with thrum_event_set(), thrum__event_set_slow() */

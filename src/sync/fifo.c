@@ -16,6 +16,7 @@ void thrum__fifo_acquire(thrum__fifo *lock) {
     if (thrum__cas_acquire(&lock->word, &word, HELD))
         return;
     thrum__waiter waiter;
+    thrum__strand_self(); /* met before the bucket is locked */
     thrum__bucket *bucket = thrum__lot_lock(lock);
     for (;;) {
         word = thrum__load_relaxed(&lock->word);

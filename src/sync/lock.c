@@ -25,7 +25,7 @@ static bool take(thrum_lock *lock, uint32_t id, bool more) {
     for (;;) {
         uint32_t word = thrum__load_relaxed(&lock->thrum__word);
         if (word == 0) {
-            /* acquire: pairs with thrum_lock_release() */
+            /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
             if (thrum__cas_acquire(&lock->thrum__word, &word, id | (more ? THRUM__WAITERS : 0)))
                 return true;
         } else if ((word & THRUM__WAITERS) ||
@@ -106,7 +106,7 @@ int thrum__lock_acquire_until_slow(thrum_lock *lock, thrum_deadline deadline) {
 bool thrum__lock_try_acquire_slow(thrum_lock *lock) {
     uint32_t id = thrum__strand_self()->id;
     uint32_t word = 0;
-    /* acquire: pairs with thrum_lock_release() */
+    /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
     return thrum__cas_acquire(&lock->thrum__word, &word, id);
 }
 
@@ -115,14 +115,22 @@ static uint32_t word_for(const thrum__waiter *waiter) {
     return waiter->strand->id | (thrum__lot_others(waiter) ? THRUM__WAITERS : 0);
 }
 
+/* Returns the first waiter for `lock`. After a release the lock may be gone, and its address be that of
+ * something else that is waited for: such a waiter is not meant. */
+static thrum__waiter *first_waiter(thrum__bucket *bucket, const thrum_lock *lock) {
+    thrum__waiter *waiter = thrum__lot_first(bucket, lock);
+    return waiter && waiter->kind == &thrum__lock_kind ? waiter : NULL;
+}
+
 /* The holder's releases have used up their budget: hands the lock to a waiter that was woken more
  * than a quantum ago. Returns whether it did; the state stays held throughout. */
 bool thrum__lock_tick(thrum_lock *lock) {
     bool granted = false;
+    thrum__strand *self = thrum__strand_self();
     thrum__bucket *bucket = thrum__lot_lock(lock);
-    thrum__waiter *waiter = thrum__lot_first(bucket, lock);
-    if (waiter && waiter->state == THRUM__WOKEN) {
-        granted = thrum__strand_now() - waiter->first_wake > QUANTUM_NS;
+    thrum__waiter *waiter = first_waiter(bucket, lock);
+    if (waiter && waiter->state == THRUM__WOKEN && thrum_lock_locked(lock)) {
+        granted = self->ops->now() - waiter->first_wake > QUANTUM_NS;
         if (granted) {
             thrum__store_relaxed(&lock->thrum__word, word_for(waiter));
             thrum__lot_dequeue(bucket, waiter);
@@ -138,13 +146,14 @@ bool thrum__lock_tick(thrum_lock *lock) {
 static void wake_first(thrum_lock *lock) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__strand *woken = NULL;
+    thrum__strand *self = thrum__strand_self();
     thrum__bucket *bucket = thrum__lot_lock(lock);
-    thrum__waiter *waiter = thrum__lot_first(bucket, lock);
+    thrum__waiter *waiter = first_waiter(bucket, lock);
     if (waiter && waiter->state == THRUM__QUEUED) {
-        int64_t now = thrum__strand_now();
+        int64_t now = self->ops->now();
         bool starved = waiter->first_wake != 0 && now - waiter->first_wake > QUANTUM_NS;
         uint32_t word = 0;
-        /* acquire: pairs with thrum_lock_release() */
+        /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
         if (starved && thrum__cas_acquire(&lock->thrum__word, &word, word_for(waiter))) {
             thrum__lot_grant(bucket, waiter, &granted);
         } else {
@@ -168,10 +177,20 @@ void thrum__lock_release_slow(thrum_lock *lock, uint32_t old, const char *caller
 }
 
 int thrum_lock_try_release(thrum_lock *lock) {
+    uint32_t budget = thrum__load_relaxed(&lock->thrum__budget);
     if (!thrum_lock_locked(lock))
         return -EPERM;
-    thrum_lock_release(lock);
-    return 0;
+    if (budget != 0) {
+        thrum__store_relaxed(&lock->thrum__budget, budget - 1);
+        if (budget == 1 && thrum__lock_tick(lock))
+            return 0;
+    }
+    /* release: pairs with thrum_lock_acquire(), thrum_lock_try_acquire(),
+     * thrum_lock_acquire_until(), thrum__lock_try_acquire_slow(), take(), wake_first() */
+    uint32_t old = thrum__xchg_release(&lock->thrum__word, 0);
+    if (old & THRUM__WAITERS)
+        wake_first(lock);
+    return old != 0 ? 0 : -EPERM; /* of two at once the second came too late */
 }
 
 bool thrum_lock_locked(const thrum_lock *lock) {

@@ -72,7 +72,7 @@ static void wait_for_threads(void) {
             print_notice();
             noticed = true;
         } else if (!thrum_thread_is_alive(thread)) {
-            thrum__thread_reap(thread);
+            thrum__thread_reap(thread, true);
         }
         thrum_thread_free(thread);
     }
@@ -82,11 +82,10 @@ static void wait_for_threads(void) {
  * one waits, and parks it for ever. It registers itself again for a third one. */
 static void park_second_exit(void) {
     thrum__strand *self = thrum__strand_self();
-    uint32_t first = thrum__load_relaxed(&exiting);
-    if (first == 0 || first == self->id)
+    if (thrum__load_relaxed(&exiting) == self->id)
         return;
     atexit(park_second_exit);
-    thrum_thread *thread = self->thread;
+    thrum_thread *thread = thrum__thread_of(self);
     if (thread) {
         thrum__registry_lock();
         thrum__store_relaxed(&thread->exempt, true);
@@ -97,11 +96,21 @@ static void park_second_exit(void) {
         thrum_sleep_until(THRUM_NEVER);
 }
 
-void thrum__exit_child_after_fork(void) { thrum__store_relaxed(&exiting, 0); }
-
+/* Twice: a third exit may come while the second has not registered the handler again. */
 static void register_handlers(void) {
     atexit(park_second_exit);
+    atexit(park_second_exit);
     atexit(wait_for_threads);
+}
+
+/* If another thread was inside exit() its handlers are spent, and this process has its end to come. */
+void thrum__exit_child_after_fork(void) {
+    const thrum__strand *self = thrum__strand_peek();
+    uint32_t first = thrum__load_relaxed(&exiting);
+    if (first == 0 || (self && first == self->id))
+        return;
+    thrum__store_relaxed(&exiting, 0);
+    register_handlers();
 }
 
 void thrum__exit_prepare(void) { pthread_once(&once, register_handlers); }

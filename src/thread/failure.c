@@ -69,11 +69,13 @@ int thrum_raise_at(const char *file, int line, int code, const char *format, ...
     va_start(args, format);
     if (!self || !self->started_here)
         code = raise_at_once(self, file, line, code, format, args);
-    else if (self->failure.code == 0)
+    else if (!self->raised)
         code = thrum__failure_fill(&self->failure, self->message, sizeof self->message, file, line,
                                    code, format, args);
     else
         code = self->failure.code;
+    if (self && self->started_here)
+        self->raised = true;
     va_end(args);
     return code;
 }

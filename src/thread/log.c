@@ -67,6 +67,11 @@ static void after_fork_child(void) {
 
 static const thrum__fork_hooks fork_hooks = {before_fork, after_fork_parent, after_fork_child};
 
+/* Before there are threads: a hook must not appear in the middle of a fork. */
+__attribute__((constructor)) static void register_fork(void) {
+    thrum__fork_register(THRUM__FORK_LOG, &fork_hooks);
+}
+
 /* Through a pointer, as the user's datefmt is no literal. */
 static size_t (*const by_format)(char *, size_t, const char *, const struct tm *) = strftime;
 
@@ -180,7 +185,6 @@ void thrum_log_at(int level, const char *file, int line, const char *function, c
     record.thread_name = NULL;
     int cancel; /* a thread that ended here would leave a lock behind */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    thrum__fork_register(THRUM__FORK_LOG, &fork_hooks);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     record.created = (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
@@ -258,7 +262,6 @@ int thrum_log_config(const thrum_log_opts *opts) {
     config *c;
     int rc = make(opts ? opts : &defaults, &c);
     if (!rc) {
-        thrum__fork_register(THRUM__FORK_LOG, &fork_hooks);
         thrum__fifo_acquire(&write_lock);
         thrum__raw_lock_acquire(&config_lock);
         config *before = current;

@@ -13,6 +13,7 @@
 #include "sync/holder.h"
 #include "thread/thread.h"
 
+static thrum_thread *main_record; /* under the registry lock */
 static uint32_t dummy_counter; /* relaxed: for the names "Dummy-N" */
 
 static thrum__name *new_name(const char *text) {
@@ -49,7 +50,12 @@ static thrum_thread *bind(thrum_thread *thread, thrum__strand *strand) {
     thread->ident = strand->id;
     thread->native_id = strand->native_id;
     thread->daemon = strand != thrum__strand_main;
-    strand->thread = thread;
+    if (strand == thrum__strand_main) {
+        main_record = thread;
+        thread->refs++; /* for ever: thrum_thread_main() lends it */
+    }
+    /* release: pairs with thrum__thread_of() */
+    thrum__store_release(&strand->thread, thread);
     return thread;
 }
 
@@ -63,11 +69,14 @@ thrum_thread *thrum__thread_record(thrum__strand *strand) {
 
 /* An adopted thread, or main, ends. */
 static void on_end(thrum__strand *strand) {
-    bool is_main = strand == thrum__strand_main;
     thrum__registry_lock();
-    thrum_thread *thread = strand->thread;
-    if (thread)
+    bool is_main = strand == thrum__strand_main;
+    thrum_thread *thread = is_main ? thrum__thread_record(strand) : strand->thread;
+    if (thread) {
         thread->strand = NULL;
+        if (is_main)
+            thrum__thread_cancelled(thread);
+    }
     strand->thread = NULL;
     thrum__list_remove(&strand->listed);
     if (is_main)
@@ -89,9 +98,8 @@ static void on_fork(thrum__strand *strand) {
     thread->strand = NULL;
     thread->reaped = true;
     thread->reaping = (thrum_lock)THRUM_LOCK_INIT;
-    thread->result = NULL;
-    thread->failure.code = -ECANCELED;
-    thread->failure.message = NULL;
+    thread->raised = false; /* it never came to be reported */
+    thrum__thread_cancelled(thread);
     thrum__store_relaxed(&thread->ended, 1);
     thrum__thread_unref(thread);
 }
@@ -99,8 +107,11 @@ static void on_fork(thrum__strand *strand) {
 static void child_after_fork(void) {
     thrum__strand *self = thrum__strand_peek();
     thrum_thread *thread = self ? self->thread : NULL;
-    if (thread)
+    main_record = thread;
+    if (thread) {
         thread->native_id = self->native_id;
+        thread->refs++; /* it is main now */
+    }
     thrum__failure_child_after_fork();
     thrum__exit_child_after_fork();
 }
@@ -153,7 +164,7 @@ int64_t thrum_thread_native_id(const thrum_thread *thread) { return thread->nati
 bool thrum_thread_is_daemon(const thrum_thread *thread) { return thread->daemon; }
 
 static thrum_thread *record_or_enomem(thrum__strand *strand) {
-    thrum_thread *thread = strand ? thrum__thread_record(strand) : NULL;
+    thrum_thread *thread = strand ? thrum__thread_record(strand) : main_record;
     thrum__registry_unlock();
     if (!thread)
         errno = ENOMEM;
@@ -162,13 +173,15 @@ static thrum_thread *record_or_enomem(thrum__strand *strand) {
 
 thrum_thread *thrum_thread_current(void) {
     thrum__strand *self = thrum__strand_self();
-    if (self->thread)
-        return self->thread;
+    thrum_thread *thread = thrum__thread_of(self);
+    if (thread)
+        return thread;
     thrum__registry_lock();
     return record_or_enomem(self);
 }
 
 thrum_thread *thrum_thread_main(void) {
+    thrum__strand_self();
     thrum__registry_lock();
     return record_or_enomem(thrum__strand_main);
 }

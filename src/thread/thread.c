@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 #include "base/panic.h"
 #include "park/lot.h"
 #include "thread/thread.h"
@@ -20,7 +21,7 @@ static uint32_t ident_of_waited(const void *ended) {
 static const thrum__wait_kind thread_kind = {"thread", ident_of_waited};
 
 static bool has_ended(const thrum_thread *thread) {
-    /* acquire: pairs with thrum__thread_ended() */
+    /* acquire: pairs with thrum__thread_ended(), end() */
     return thrum__load_acquire(&thread->ended) != 0;
 }
 
@@ -55,14 +56,25 @@ int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptibl
     return 0;
 }
 
-void thrum__thread_reap(thrum_thread *thread) {
-    if (!thread->started_here)
+void thrum__thread_reap(thrum_thread *thread, bool wait) {
+    if (!thread->started_here || thread->generation != thrum__fork_generation())
         return;
-    thrum_lock_acquire(&thread->reaping);
+    if (wait)
+        thrum_lock_acquire(&thread->reaping);
+    else if (!thrum_lock_try_acquire(&thread->reaping))
+        return;
     if (!thread->reaped)
-        thread->own.ops->reap(&thread->own);
-    thread->reaped = true;
+        thread->reaped = thread->own.ops->reap(&thread->own, wait);
     thrum_lock_release(&thread->reaping);
+}
+
+void thrum__thread_cancelled(thrum_thread *thread) {
+    thread->result = NULL;
+    if (thread->raised)
+        return;
+    thread->failure.code = -ECANCELED;
+    thread->failure.message = thrum_strerror(-ECANCELED);
+    thread->failure.thread = thrum_thread_name(thread);
 }
 
 void thrum__thread_unref(thrum_thread *thread) {
@@ -77,11 +89,8 @@ void thrum__thread_unref(thrum_thread *thread) {
 }
 
 /* The last that a thread does, on its own stack. */
-static void finish(thrum_thread *thread) {
-    if (thread->failure.code != 0 && thread->failure.message) {
-        thread->failure.thread = thrum_thread_name(thread);
-        thrum__failure_report(&thread->failure);
-    }
+static void end(void *arg) {
+    thrum_thread *thread = arg;
     thrum__registry_lock();
     thrum__list_remove(&thread->own.listed);
     thread->strand = NULL;
@@ -89,6 +98,9 @@ static void finish(thrum_thread *thread) {
         thrum__strand_main = NULL;
     bool forgotten = thread->handles == 0;
     thread->reaped = forgotten;
+    /* In the same hold as the unlisting: a fork must not see one without the other. */
+    /* release: pairs with has_ended() */
+    thrum__store_release(&thread->ended, 1);
     thrum__registry_unlock();
     if (forgotten)
         thread->own.ops->detach(&thread->own);
@@ -98,26 +110,34 @@ static void finish(thrum_thread *thread) {
     thrum__thread_unref(thread);
 }
 
+/* Reports, whatever the hook does, and ends. Requires cancellation disabled, or under way. */
+static void finish(thrum_thread *thread) {
+    pthread_cleanup_push(end, thread);
+    if (thread->raised) {
+        thread->result = NULL;
+        thread->failure.thread = thrum_thread_name(thread);
+        thrum__failure_report(&thread->failure);
+    }
+    pthread_cleanup_pop(1);
+}
+
 /* pthread_exit or cancellation unwinds the thread. */
 static void finish_early(void *arg) {
-    thrum_thread *thread = arg;
-    thread->result = NULL;
-    if (thread->failure.code == 0)
-        thread->failure.code = -ECANCELED;
-    finish(thread);
+    thrum__thread_cancelled(arg);
+    finish(arg);
 }
 
 static void run(thrum__strand *strand) {
     thrum_thread *thread = strand->thread;
+    int cancel;
     thread->native_id = strand->native_id;
     strand->ops->set_name(strand, thrum_thread_name(thread));
     thrum__strand_list(strand);
     thrum_event_set(&thread->started);
     pthread_cleanup_push(finish_early, thread);
     thread->result = thread->fn(thread->arg);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     pthread_cleanup_pop(0);
-    if (thread->failure.code != 0)
-        thread->result = NULL;
     finish(thread);
 }
 
@@ -138,7 +158,7 @@ static int check_opts(void *(*fn)(void *), const thrum_thread_opts *opts) {
 static bool daemon_of(const thrum__strand *creator, const thrum_thread_opts *opts) {
     if (opts && opts->daemon != 0)
         return opts->daemon > 0;
-    const thrum_thread *record = creator->thread;
+    const thrum_thread *record = thrum__thread_of(creator);
     return record && record->started_here && record->daemon;
 }
 
@@ -159,6 +179,7 @@ int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
     thread->ident = thread->own.id;
     thread->daemon = daemon_of(self, opts);
     thread->started_here = true;
+    thread->generation = thrum__fork_generation();
     thread->fn = fn;
     thread->arg = arg;
     thread->refs = 2;
@@ -180,14 +201,14 @@ int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
 
 static int join(thrum_thread *thread, int64_t deadline, bool interruptible, void **result,
                 const char *caller) {
-    thrum__strand *self = thrum__strand_self();
-    if (thread == NULL || thread == self->thread)
+    const thrum__strand *self = thrum__strand_self();
+    if (thread == NULL || thread == thrum__thread_of(self))
         thrum__panic("%s: %s \"%s\"", caller, thread ? "a thread joins itself:" : "thread is",
                      thread ? thrum_thread_name(thread) : "NULL");
     int rc = thrum__thread_wait(thread, deadline, interruptible, false);
     if (rc != 0)
         return rc;
-    thrum__thread_reap(thread);
+    thrum__thread_reap(thread, deadline == INT64_MAX);
     if (result)
         *result = thread->result;
     return thread->failure.code;
@@ -202,13 +223,8 @@ int thrum_thread_join_until(thrum_thread *thread, thrum_deadline deadline, void 
 }
 
 const thrum_failure *thrum_thread_error(thrum_thread *thread) {
-    if (join(thread, INT64_MAX, false, NULL, "thrum_thread_error") == 0)
-        return NULL;
-    if (!thread->failure.message) {
-        thread->failure.message = thrum_strerror(thread->failure.code);
-        thread->failure.thread = thrum_thread_name(thread);
-    }
-    return &thread->failure;
+    int code = join(thread, INT64_MAX, false, NULL, "thrum_thread_error");
+    return code != 0 ? &thread->failure : NULL;
 }
 
 void thrum_thread_free(thrum_thread *thread) {
@@ -216,7 +232,8 @@ void thrum_thread_free(thrum_thread *thread) {
         return;
     thrum__registry_lock();
     thread->handles--;
-    bool detach = thread->handles == 0 && !thread->strand && thread->started_here && !thread->reaped;
+    bool detach = thread->handles == 0 && !thread->strand && thread->started_here &&
+                  !thread->reaped && thread->generation == thrum__fork_generation();
     if (detach)
         thread->reaped = true;
     thrum__registry_unlock();

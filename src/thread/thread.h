@@ -9,6 +9,7 @@
 #include <thrum/lock.h>
 #include <thrum/thread.h>
 
+#include "base/atomic.h"
 #include "park/strand.h"
 
 enum { THRUM__MESSAGE_SIZE = 256 };
@@ -30,12 +31,14 @@ struct thrum_thread {
     bool exempt;           /* parked in a second exit(), will never end; under the registry lock */
     uint32_t ended;        /* 0, then 1 for ever: the address that joiners wait at */
     thrum_event started;
-    thrum_lock reaping; /* guards reaped */
-    bool reaped;        /* its stack is gone */
+    unsigned generation; /* read-only: thrum__fork_generation() at its start */
+    thrum_lock reaping;  /* held while reaping */
+    bool reaped; /* its stack is gone or left alone; under reaping, or without handles the registry lock */
     thrum__name *names; /* the newest first */
     void *(*fn)(void *);
     void *arg;
     void *result;          /* these: by itself, until ended */
+    bool raised;           /* failure is from thrum_raise() */
     thrum_failure failure; /* code 0: none */
     char message[THRUM__MESSAGE_SIZE];
 };
@@ -57,8 +60,17 @@ void thrum__thread_ended(thrum_thread *thread);
  * exempt. */
 int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptible, bool exempt_too);
 
-/* Waits until the stack of the ended `thread` is gone. */
-void thrum__thread_reap(thrum_thread *thread);
+/* Waits (if `wait`; else tries) until the stack of the ended `thread` is gone. */
+void thrum__thread_reap(thrum_thread *thread, bool wait);
+
+/* Fills the failure of a thread that ended otherwise than by returning: -ECANCELED. */
+void thrum__thread_cancelled(thrum_thread *thread);
+
+/* Returns the record of `strand` if it has one, without a lock. */
+static inline thrum_thread *thrum__thread_of(const thrum__strand *strand) {
+    /* acquire: pairs with bind() */
+    return thrum__load_acquire(&strand->thread);
+}
 
 /* Fills `failure` (whose message goes into the `size` bytes at `message`) and returns the code. */
 int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, const char *file,
