@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* expect: _Generic.* selector|any generic association */
+#include <thrum.h>
+
+void hold(void);
+
+#ifdef GOOD
+void hold(void) {
+    static thrum_lock object;
+    THRUM_GUARD(&object);
+}
+#else
+void hold(void) {
+    static thrum_lock object;
+    THRUM_GUARD(object);
+}
+#endif
