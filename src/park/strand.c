@@ -15,9 +15,15 @@
 #include "park/os.h"
 
 #define TLS_FAST __attribute__((tls_model("initial-exec")))
+#ifdef __clang__
+#define SEEN_BY_ASM __attribute__((used))
+#else
+#define SEEN_BY_ASM __attribute__((used, externally_visible))
+#endif
 
-/* Read by inline.h, in every program. Zero: not met yet. */
-THRUM_API TLS_FAST __thread uint32_t thrum__tls_id;
+/* Read by inline.h, in every program. Zero: not met yet. The only references stand in an asm, which
+ * link-time optimisation does not see. */
+THRUM_API TLS_FAST SEEN_BY_ASM __thread uint32_t thrum__tls_id;
 static TLS_FAST __thread thrum__strand *current;
 static __thread thrum__strand adopted;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads log while others replace the configuration and fork: every line stays whole, none is
  * lost, every child can log. */
+#include "sanitizers.h"
 #include "spec.h"
 
 #include <fcntl.h>
@@ -99,8 +100,10 @@ static void lines_stay_whole(void **state) {
             pthread_create(&threads[i], NULL, log_lines, (void *)(i + (uintptr_t)spec_seed())), 0);
     assert_int_equal(pthread_create(&threads[LOGGERS], NULL, replace, NULL), 0);
     thrum_deadline end = thrum_in(spec_stress_seconds());
+    if (SPEC_ASAN) /* its allocator's locks stay held in a child, which then hangs in calloc() */
+        print_message("skipped: the forks: AddressSanitizer's allocator is not safe at fork\n");
     while (thrum_now().ns < end.ns)
-        fork_child();
+        SPEC_ASAN ? (void)thrum_sleep_until(end) : fork_child();
     __atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
     for (int i = 0; i <= LOGGERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
