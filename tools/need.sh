@@ -36,7 +36,8 @@ echo "thrum: fetching with apt-get:$missing"
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086
-if ! { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update &&
+# An index that could not be fetched whole does not matter if the packages can be.
+if ! { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update;
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         $missing; } >"$log" 2>&1 </dev/null; then
     tail -n 5 "$log" >&2

@@ -236,6 +236,29 @@ static void test_a_waiter_gets_it_though_others_barge(void **state) {
     assert_int_equal(s.counter, 50);
 }
 
+static void hold_past_the_quantum(void) {
+    for (thrum_deadline end = thrum_in(0.0004); thrum_now().ns < end.ns;)
+        spec_yield();
+}
+
+static void test_a_hand_off_keeps_those_behind(void **state) {
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        reset();
+        spec_team team = {.n = 0};
+        thrum_lock_acquire(&s.lock);
+        spec_team_start(&team, 3, acquire_release, NULL);
+        spec_until_waiting(&s.lock, 3);
+        thrum_lock_release(&s.lock);
+        if (thrum_lock_try_acquire(&s.lock)) {
+            hold_past_the_quantum();
+            thrum_lock_release(&s.lock);
+        }
+        spec_team_join(&team);
+        assert_int_equal(s.counter, 3);
+    }
+}
+
 static void *note_holder(void *out) {
     thrum_lock_acquire(&s.lock);
     *(uint32_t *)out = thrum_thread_ident(thrum_thread_current());
@@ -336,6 +359,7 @@ SPEC_TESTS(cmocka_unit_test(test_zero_is_free), cmocka_unit_test(test_excludes),
            cmocka_unit_test(test_every_waiter_is_served),
            cmocka_unit_test(test_another_thread_may_release),
            cmocka_unit_test(test_a_waiter_gets_it_though_others_barge),
+           cmocka_unit_test(test_a_hand_off_keeps_those_behind),
            cmocka_unit_test(test_holder_is_the_ident_of_who_holds),
            cmocka_unit_test(test_many_locks_share_buckets),
            cmocka_unit_test(test_releasing_a_free_lock_ends_the_program),

@@ -85,6 +85,14 @@ static void test_free_before_the_end(void **state) {
         spec_yield();
 }
 
+static void test_free_after_the_end_without_join(void **state) {
+    (void)state;
+    thrum_thread *thread = spec_start(identity, NULL);
+    while (thrum_thread_is_alive(thread) || thrum_thread_active_count() > 1)
+        spec_yield();
+    thrum_thread_free(thread);
+}
+
 static void test_bad_options_are_refused(void **state) {
     (void)state;
     thrum_thread *thread = (thrum_thread *)&go;
@@ -282,6 +290,7 @@ static void test_threads_start_threads(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_start_runs_and_join_gives_the_result),
            cmocka_unit_test(test_many_join), cmocka_unit_test(test_join_until),
            cmocka_unit_test(test_free_before_the_end),
+           cmocka_unit_test(test_free_after_the_end_without_join),
            cmocka_unit_test(test_bad_options_are_refused),
            cmocka_unit_test(test_a_small_stack_is_raised),
            cmocka_unit_test(test_a_stack_that_is_not_to_be_had_is_an_error),

@@ -253,6 +253,12 @@ int strand_test_run(int (*body)(void)) {
 
 void strand_test_reseed(uint64_t seed) { world.random = seed; }
 
+int strand_test_stacks(void) {
+    int n = 0;
+    THRUM__EACH(link, &world.all) n += 1;
+    return n;
+}
+
 void strand_test_fail_start(int n, int error) {
     world.fail_in = n;
     world.fail_error = error;

@@ -16,6 +16,9 @@ int strand_test_run(int (*body)(void));
 /* Starts the sequence that orders the strands anew. */
 void strand_test_reseed(uint64_t seed);
 
+/* Returns how many strands have a stack, the first included: those not reaped yet too. */
+int strand_test_stacks(void);
+
 /* Lets the n-th start from now on (1: the next) fail with `error`, once; 0: none. */
 void strand_test_fail_start(int n, int error);
 

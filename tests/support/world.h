@@ -11,6 +11,8 @@ typedef struct spec_world {
     int (*run)(int (*body)(void));
     /* Starts the order of strands anew from `seed`. */
     void (*reseed)(uint64_t seed);
+    /* Returns how many stacks there are, 1 if that is not known. */
+    int (*stacks)(void);
 } spec_world;
 
 extern const spec_world spec_world_os;

@@ -5,4 +5,6 @@ static int run(int (*body)(void)) { return body(); }
 
 static void reseed(uint64_t seed) { (void)seed; }
 
-const spec_world spec_world_os = {"os", run, reseed};
+static int stacks(void) { return 1; }
+
+const spec_world spec_world_os = {"os", run, reseed, stacks};
