@@ -129,7 +129,7 @@ static void test_a_small_stack_is_raised(void **state) {
 static void test_a_stack_that_is_not_to_be_had_is_an_error(void **state) {
     (void)state;
     thrum_thread *thread = NULL;
-    thrum_thread_opts opts = {.stack_size = SIZE_MAX / 8 * 7};
+    thrum_thread_opts opts = {.stack_size = SIZE_MAX - (1 << 20)};
     int rc = thrum_thread_start(&thread, identity, NULL, &opts);
     assert_true(rc == -EAGAIN || rc == -ENOMEM);
     assert_int_equal(thrum_thread_active_count(), 1);
