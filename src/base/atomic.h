@@ -11,7 +11,6 @@
 #define thrum__load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define thrum__store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define thrum__store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define thrum__xchg_relaxed(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELAXED)
 #define thrum__xchg_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define thrum__xchg_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define thrum__add_relaxed(p, n) __atomic_fetch_add((p), (n), __ATOMIC_RELAXED)
