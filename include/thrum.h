@@ -3,6 +3,7 @@
 #ifndef THRUM_H
 #define THRUM_H
 
+#include <thrum/barrier.h>
 #include <thrum/condition.h>
 #include <thrum/config.h>
 #include <thrum/dump.h>
@@ -12,7 +13,9 @@
 #include <thrum/lock.h>
 #include <thrum/log.h>
 #include <thrum/rlock.h>
+#include <thrum/semaphore.h>
 #include <thrum/thread.h>
 #include <thrum/time.h>
+#include <thrum/wait.h>
 
 #endif

@@ -19,7 +19,7 @@ THRUM__BEGIN
 
 /* The fields are of nobody's program.
  *
- * state: 0 open; 1 the action runs; 2 broken. Under the bucket lock */
+ * state: 0 open; 1 all have come, the action runs; 2 broken. Under the bucket lock */
 typedef struct thrum_barrier {
     int32_t thrum__parties; /* read-only */
     int32_t thrum__arrived; /* under the bucket lock */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <thrum/config.h>
 #include <thrum/time.h>
+#include <thrum/wait.h>
 
 THRUM__BEGIN
 
@@ -39,6 +40,9 @@ THRUM_API void thrum_event_wait(thrum_event *event);
 /* Blocks until the flag is set or `deadline` has come. Returns 0 when set, else -ETIMEDOUT, or
  * -EINTR in an interruptible thread. Any thread. */
 THRUM_API int thrum_event_wait_until(thrum_event *event, thrum_deadline deadline) THRUM_NODISCARD;
+
+/* Returns a waitable that is ready while the flag is set. Cannot fail; any thread. */
+THRUM_API thrum_waitable thrum_event_waitable(thrum_event *event);
 
 /* Forgets the waiters in a child process after fork(); the flag stays. Requires that no other
  * thread of the child uses it. */

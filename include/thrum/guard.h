@@ -9,7 +9,8 @@
  *     }
  *
  * THRUM_GUARD(&lock); holds to the end of the enclosing scope, so that break and continue reach the
- * loop. Takes a thrum_lock * or a thrum_rlock *; anything else does not compile. C11 with GNU C.
+ * loop. Takes a thrum_lock *, a thrum_rlock * or a thrum_semaphore * (of which it holds
+ * one permit); anything else does not compile. C11 with GNU C.
  * Do not jump into the scope of either with goto. */
 #ifndef THRUM_GUARD_H
 #define THRUM_GUARD_H
@@ -17,6 +18,7 @@
 #include <thrum/config.h>
 #include <thrum/lock.h>
 #include <thrum/rlock.h>
+#include <thrum/semaphore.h>
 
 #if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 
@@ -32,6 +34,10 @@ static inline void thrum__guard_release_rlock(void *rlock) {
     thrum_rlock_release((thrum_rlock *)rlock);
 }
 
+static inline void thrum__guard_release_semaphore(void *semaphore) {
+    thrum_semaphore_release((thrum_semaphore *)semaphore, 1);
+}
+
 static inline thrum__guard thrum__guard_lock(thrum_lock *lock) {
     thrum_lock_acquire(lock);
     return (thrum__guard){lock, thrum__guard_release_lock, 1};
@@ -42,20 +48,26 @@ static inline thrum__guard thrum__guard_rlock(thrum_rlock *rlock) {
     return (thrum__guard){rlock, thrum__guard_release_rlock, 1};
 }
 
+static inline thrum__guard thrum__guard_semaphore(thrum_semaphore *semaphore) {
+    thrum_semaphore_acquire(semaphore);
+    return (thrum__guard){semaphore, thrum__guard_release_semaphore, 1};
+}
+
 static inline void thrum__guard_leave(thrum__guard *guard) { guard->release(guard->object); }
 
 #define THRUM__GUARD_ENTER(x)                                                                      \
-    _Generic((x), thrum_lock *: thrum__guard_lock, thrum_rlock *: thrum__guard_rlock)(x)
+    _Generic((x), thrum_lock *: thrum__guard_lock, thrum_rlock *: thrum__guard_rlock,               \
+             thrum_semaphore *: thrum__guard_semaphore)(x)
 #define THRUM__GUARD_PASTE2(a, b) a##b
 #define THRUM__GUARD_PASTE(a, b) THRUM__GUARD_PASTE2(a, b)
 
-/* Holds `x` (a thrum_lock * or thrum_rlock *) while the statement or block that follows runs. */
+/* Holds `x` (as above) while the statement or block that follows runs. */
 #define thrum_with(x) THRUM__WITH(x, THRUM__GUARD_PASTE(thrum__with_, __COUNTER__))
 #define THRUM__WITH(x, guard)                                                                      \
     for (thrum__guard guard __attribute__((cleanup(thrum__guard_leave))) = THRUM__GUARD_ENTER(x);   \
          guard.once; guard.once = 0)
 
-/* Holds `x` (a thrum_lock * or thrum_rlock *) to the end of the enclosing scope. */
+/* Holds `x` (as above) to the end of the enclosing scope. */
 #define THRUM_GUARD(x)                                                                             \
     __attribute__((cleanup(thrum__guard_leave), unused)) thrum__guard THRUM__GUARD_PASTE(          \
         thrum__guard_, __COUNTER__) = THRUM__GUARD_ENTER(x)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast paths of lock, rlock, event and condition, compiled into the caller. Each exists as a
+/* The fast paths of lock, rlock, event, condition and semaphore, compiled into the caller. Each exists as a
  * symbol of the library too; define THRUM_NO_INLINE to use those. What stands here is ABI.
  * Contracts: in the header of each concept. */
 #include <thrum/config.h>
@@ -7,11 +7,13 @@
 /* Each concept's header asks for its part here once its types are declared; included alone, this
  * header includes them all. */
 #if !defined(THRUM__INLINE_LOCK) && !defined(THRUM__INLINE_RLOCK) &&                               \
-    !defined(THRUM__INLINE_EVENT) && !defined(THRUM__INLINE_CONDITION)
+    !defined(THRUM__INLINE_EVENT) && !defined(THRUM__INLINE_CONDITION) &&                          \
+    !defined(THRUM__INLINE_SEMAPHORE)
 #include <thrum/condition.h>
 #include <thrum/event.h>
 #include <thrum/lock.h>
 #include <thrum/rlock.h>
+#include <thrum/semaphore.h>
 #endif
 
 #ifdef THRUM__SYMBOLS /* src/sync/symbols.c: these definitions become the library's symbols */
@@ -229,6 +231,59 @@ THRUM__INLINE void thrum_condition_notify_all(thrum_condition *condition) {
     /* Relaxed: as in thrum_condition_notify(). */
     if (THRUM__UNLIKELY(__atomic_load_n(&condition->thrum__waiters, __ATOMIC_RELAXED) != 0))
         thrum__condition_notify_slow(condition, INT32_MAX);
+}
+
+#endif
+
+THRUM__END
+#endif
+
+#ifdef THRUM__INLINE_SEMAPHORE
+#undef THRUM__INLINE_SEMAPHORE
+THRUM__BEGIN
+
+THRUM_API int thrum__semaphore_wait(thrum_semaphore *semaphore, thrum_deadline deadline,
+                                    bool interruptible);
+THRUM_API int thrum__semaphore_release_slow(thrum_semaphore *semaphore, int n);
+THRUM_API int thrum__semaphore_released(thrum_semaphore *semaphore, int64_t old);
+
+#if !defined(THRUM_NO_INLINE) || defined(THRUM__SYMBOLS)
+
+THRUM__INLINE void thrum_semaphore_acquire(thrum_semaphore *semaphore) {
+    /* acquire: pairs with thrum_semaphore_release(), thrum__semaphore_release_slow() */
+    if (THRUM__UNLIKELY(__atomic_fetch_sub(&semaphore->thrum__word, 2, __ATOMIC_ACQUIRE) < 2))
+        (void)thrum__semaphore_wait(semaphore, THRUM_NEVER, false);
+}
+
+THRUM__INLINE bool thrum_semaphore_try_acquire(thrum_semaphore *semaphore) {
+    int64_t word = __atomic_load_n(&semaphore->thrum__word, __ATOMIC_RELAXED);
+    while (word >= 2) {
+        /* acquire: pairs with thrum_semaphore_release(), thrum__semaphore_release_slow() */
+        if (__atomic_compare_exchange_n(&semaphore->thrum__word, &word, word - 2, true,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
+THRUM__INLINE int thrum_semaphore_acquire_until(thrum_semaphore *semaphore,
+                                                thrum_deadline deadline) {
+    /* acquire: pairs with thrum_semaphore_release(), thrum__semaphore_release_slow() */
+    if (THRUM__LIKELY(__atomic_fetch_sub(&semaphore->thrum__word, 2, __ATOMIC_ACQUIRE) >= 2))
+        return 0;
+    return thrum__semaphore_wait(semaphore, deadline, true);
+}
+
+THRUM__INLINE int thrum_semaphore_release(thrum_semaphore *semaphore, int n) {
+    if (THRUM__UNLIKELY(n != 1 || semaphore->thrum__limit != 0))
+        return thrum__semaphore_release_slow(semaphore, n);
+    /* release: pairs with thrum_semaphore_acquire(), thrum_semaphore_try_acquire(),
+     * thrum_semaphore_acquire_until(), ready(), enqueue() */
+    int64_t old = __atomic_fetch_add(&semaphore->thrum__word, 2, __ATOMIC_RELEASE);
+    /* *semaphore may be gone from here */
+    if (THRUM__UNLIKELY(old < 0 || (old & 1) || old >= (int64_t)INT_MAX * 2))
+        return thrum__semaphore_released(semaphore, old);
+    return 0;
 }
 
 #endif

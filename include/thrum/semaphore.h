@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphore: a number of permits, Python's threading.Semaphore and BoundedSemaphore. Twelve bytes:
+/* Semaphore: a number of permits, Python's threading.Semaphore and BoundedSemaphore. Sixteen bytes:
  *
  *     static thrum_semaphore slots = THRUM_SEMAPHORE_INIT(3);
  *     thrum_with(&slots) { ... }        at most three threads at a time
@@ -22,21 +22,22 @@ THRUM__BEGIN
 
 /* The fields are part of the ABI, for inline.h, and of nobody's program.
  *
- * count:   permits, if > 0; else minus the number of waiters that no permit was given to.
- *          Below -2^30: permits past INT_MAX, on their way back (release refuses them)
+ * word:    bits 1-63: permits, if > 0; else minus the number of waiters that no permit was given to.
+ *          Changed by every acquire and release
+ *          bit 0: somebody waits in thrum_wait_any(). Set and cleared by it, under the bucket lock
  * pending: permits for waiters that were counted and have not queued yet; under the bucket lock
- * mode:    bits 0-30: the limit of a bounded one, plus 1; bit 31: somebody waits in thrum_wait_any() */
+ * limit:   0, or one more than the initial value of a bounded one; read-only */
 typedef struct thrum_semaphore {
-    int32_t thrum__count;
+    int64_t thrum__word __attribute__((aligned(8)));
     uint32_t thrum__pending;
-    uint32_t thrum__mode;
+    uint32_t thrum__limit;
 } thrum_semaphore;
 
 /* A semaphore with `n` permits, from 0 to INT_MAX. */
-#define THRUM_SEMAPHORE_INIT(n) {(n), 0, 0}
+#define THRUM_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, 0}
 
-/* A semaphore with `n` permits (0 to INT_MAX - 1) that refuses a release which would make more of them. */
-#define THRUM_BOUNDED_SEMAPHORE_INIT(n) {(n), 0, (uint32_t)(n) + 1}
+/* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of them. */
+#define THRUM_BOUNDED_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, (uint32_t)(n) + 1}
 
 /* Takes a permit, and blocks until there is one. Never fails. Any thread. */
 THRUM_API void thrum_semaphore_acquire(thrum_semaphore *semaphore);

@@ -20,6 +20,7 @@
 #include <thrum/config.h>
 #include <thrum/error.h>
 #include <thrum/time.h>
+#include <thrum/wait.h>
 
 THRUM__BEGIN
 
@@ -60,6 +61,9 @@ THRUM_API int thrum_thread_join_until(thrum_thread *thread, thrum_deadline deadl
 /* Blocks until `thread` has ended. Returns its failure, or NULL when it had none. The failure lives
  * as long as the handle. */
 THRUM_API const thrum_failure *thrum_thread_error(thrum_thread *thread);
+
+/* Returns a waitable that is ready when the thread has ended. Cannot fail; any thread. */
+THRUM_API thrum_waitable thrum_thread_waitable(thrum_thread *thread);
 
 /* Drops the handle; a running thread goes on. Does nothing for NULL. No other call with the same
  * handle may overlap. */

@@ -154,6 +154,21 @@ int thrum__lot_park(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadli
     return thrum__lot_sleep(waiter, deadline, flags);
 }
 
+int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline,
+                            unsigned flags, thrum__lot_leave *leave) {
+    thrum__strand *self = waiter->strand;
+    thrum__link granted = THRUM__LIST_INIT(granted);
+    thrum__lot_unlock(bucket);
+    int rc = self->ops->park(self, deadline, flags);
+    if (rc == 0)
+        return 0;
+    bucket = thrum__lot_lock(waiter->began);
+    bool left = waiter->state != THRUM__GRANTED && leave(bucket, waiter, &granted);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark(&granted);
+    return left ? rc : self->ops->park(self, INT64_MAX, 0);
+}
+
 void thrum__lot_unpark_all(const void *address) {
     thrum__link list = THRUM__LIST_INIT(list);
     thrum__bucket *bucket = thrum__lot_lock(address);

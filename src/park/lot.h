@@ -85,6 +85,13 @@ int thrum__lot_park(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadli
  * requeued in the meantime counts as woken: it goes on waiting, whatever the deadline, and gets 0. */
 int thrum__lot_sleep(thrum__waiter *waiter, int64_t deadline, unsigned flags);
 
+/* As thrum__lot_park(), but when the wait would be given up calls leave(bucket, waiter, granted) under
+ * the bucket lock, which takes the waiter out of its queue and returns true, or leaves it in and returns
+ * false: then the wait goes on, whatever the deadline. What leave granted is unparked. */
+typedef bool thrum__lot_leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted);
+int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline,
+                            unsigned flags, thrum__lot_leave *leave);
+
 /* Dequeues and unparks every waiter at `address`. Takes the bucket lock itself. */
 void thrum__lot_unpark_all(const void *address);
 

@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "park/lot.h"
+#include "sync/wait.h"
 
 enum { CLEAR, SET, AWAITED };
 
@@ -43,6 +44,7 @@ void thrum__event_set_slow(thrum_event *event) {
     /* *event may be gone from here */
     while ((waiter = thrum__lot_first(bucket, event)) != NULL)
         thrum__lot_grant(bucket, waiter, &granted);
+    thrum__observers_wake(bucket, event, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
 }
@@ -50,4 +52,22 @@ void thrum__event_set_slow(thrum_event *event) {
 void thrum_event_at_fork_reinit(thrum_event *event) {
     if (thrum__load_relaxed(&event->thrum__word) != SET)
         thrum__store_relaxed(&event->thrum__word, CLEAR);
+}
+
+static bool ready(void *event) { return thrum_event_is_set(event); }
+
+static const void *address(void *event) { return event; }
+
+/* The word stays AWAITED when the observer leaves: that costs the next set a look into the lot. */
+static bool enqueue(void *object) {
+    thrum_event *event = object;
+    uint32_t word = CLEAR;
+    (void)thrum__cas_relaxed(&event->thrum__word, &word, AWAITED);
+    return thrum_event_is_set(event);
+}
+
+static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &event_kind};
+
+thrum_waitable thrum_event_waitable(thrum_event *event) {
+    return (thrum_waitable){&waitable_ops, event};
 }

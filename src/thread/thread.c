@@ -10,6 +10,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "park/lot.h"
+#include "sync/wait.h"
 #include "thread/thread.h"
 
 static uint32_t thread_counter; /* relaxed: for the names "Thread-N" */
@@ -33,6 +34,7 @@ void thrum__thread_ended(thrum_thread *thread) {
     thrum__store_release(&thread->ended, 1);
     while ((waiter = thrum__lot_first(bucket, &thread->ended)) != NULL)
         thrum__lot_grant(bucket, waiter, &granted);
+    thrum__observers_wake(bucket, &thread->ended, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
 }
@@ -243,3 +245,15 @@ void thrum_thread_free(thrum_thread *thread) {
 }
 
 bool thrum_thread_is_alive(const thrum_thread *thread) { return !has_ended(thread); }
+
+static const thrum__wait_kind observed_kind = {"thread", NULL};
+
+static bool ready(void *thread) { return has_ended(thread); }
+
+static const void *address(void *thread) { return &((thrum_thread *)thread)->ended; }
+
+static const thrum__waitable_ops waitable_ops = {ready, address, ready, NULL, &observed_kind};
+
+thrum_waitable thrum_thread_waitable(thrum_thread *thread) {
+    return (thrum_waitable){&waitable_ops, thread};
+}

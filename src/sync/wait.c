@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "sync/wait.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/atomic.h"
+
+enum { NOBODY = -1, ITSELF = -2, ON_STACK = 16 };
+
+/* One strand that waits for several things.
+ *
+ * fired: NOBODY  no token given     set at the start
+ *        ITSELF  gave up            by the strand, from NOBODY; then no token comes
+ *        0       a token is owed    by the first waker, from NOBODY */
+typedef struct wait_state {
+    int fired;
+} wait_state;
+
+typedef struct observer {
+    thrum__waiter waiter;
+    wait_state *state;
+} observer;
+
+void thrum__observers_wake(thrum__bucket *bucket, const void *address, thrum__link *list) {
+    thrum__waiter *waiter;
+    while ((waiter = thrum__lot_first(bucket, thrum__observed(address))) != NULL) {
+        int nobody = NOBODY;
+        wait_state *state = THRUM__MEMBER(observer, waiter, waiter)->state;
+        thrum__lot_dequeue(bucket, waiter);
+        waiter->state = THRUM__GRANTED;
+        if (thrum__cas_relaxed(&state->fired, &nobody, 0))
+            thrum__list_insert(list, &waiter->queued);
+    }
+}
+
+void thrum__observers_wake_all(const void *address) {
+    thrum__link granted = THRUM__LIST_INIT(granted);
+    thrum__bucket *bucket = thrum__lot_lock(address);
+    thrum__observers_wake(bucket, address, &granted);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark(&granted);
+}
+
+/* Returns the index of the first that is ready, or n. */
+static int look(const thrum_waitable *waitables, int n) {
+    int i = 0;
+    while (i < n && !waitables[i].thrum__ops->ready(waitables[i].thrum__object))
+        i++;
+    return i;
+}
+
+static thrum__bucket *lock(const thrum_waitable *waitable, const void **address) {
+    *address = waitable->thrum__ops->address(waitable->thrum__object);
+    return thrum__lot_lock(*address);
+}
+
+/* Queues an observer at each until one is ready. Returns how many are queued: n if none was. */
+static int enqueue(const thrum_waitable *waitables, int n, observer *observers, wait_state *state) {
+    for (int i = 0; i < n; i++) {
+        const thrum__waitable_ops *ops = waitables[i].thrum__ops;
+        const void *address;
+        thrum__bucket *bucket = lock(&waitables[i], &address);
+        bool ready = ops->enqueue(waitables[i].thrum__object);
+        if (!ready) {
+            observers[i].state = state;
+            thrum__lot_enqueue(bucket, &observers[i].waiter, thrum__observed(address), ops->kind);
+        }
+        thrum__lot_unlock(bucket);
+        if (ready)
+            return i;
+    }
+    return n;
+}
+
+/* Takes the first `n` observers out of their queues, those that no waker took out. */
+static void dequeue(const thrum_waitable *waitables, int n, observer *observers) {
+    for (int i = 0; i < n; i++) {
+        const thrum__waitable_ops *ops = waitables[i].thrum__ops;
+        const void *address;
+        thrum__bucket *bucket = lock(&waitables[i], &address);
+        if (observers[i].waiter.state == THRUM__QUEUED)
+            thrum__lot_dequeue(bucket, &observers[i].waiter);
+        if (ops->dequeue && !thrum__lot_first(bucket, thrum__observed(address)))
+            ops->dequeue(waitables[i].thrum__object);
+        thrum__lot_unlock(bucket);
+    }
+}
+
+/* Waits until one may be ready: 0; or the reason why the wait was given up. */
+static int wait_once(const thrum_waitable *waitables, int n, observer *observers,
+                     thrum_deadline deadline) {
+    thrum__strand *self = thrum__strand_self();
+    wait_state state = {NOBODY};
+    int nobody = NOBODY;
+    int rc = 0;
+    int queued = enqueue(waitables, n, observers, &state);
+    if (queued == n)
+        rc = self->ops->park(self, deadline.ns, THRUM__PARK_SPIN | THRUM__PARK_INTERRUPTIBLE);
+    if ((queued < n || rc != 0) && !thrum__cas_relaxed(&state.fired, &nobody, ITSELF)) {
+        (void)self->ops->park(self, INT64_MAX, 0); /* for the token that is owed */
+        rc = 0;
+    }
+    dequeue(waitables, queued, observers);
+    if (queued > 0)
+        thrum__lot_done(&observers[0].waiter);
+    return rc;
+}
+
+int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadline, int *which) {
+    observer on_stack[ON_STACK];
+    observer *observers = on_stack;
+    int rc = 0;
+    if (n <= 0)
+        return -EINVAL;
+    int found = look(waitables, n);
+    if (found == n && n > ON_STACK) {
+        observers = calloc((size_t)n, sizeof *observers);
+        if (!observers)
+            return -ENOMEM;
+    }
+    while (found == n && rc == 0) {
+        rc = wait_once(waitables, n, observers, deadline);
+        found = look(waitables, n);
+    }
+    if (observers != on_stack)
+        free(observers);
+    if (found == n)
+        return rc;
+    if (which)
+        *which = found;
+    return 0;
+}
