@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "spec.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { PARTIES = 5, PHASES = 100 };
+
+static struct {
+    thrum_barrier barrier;
+    int at[PARTIES];     /* phase of each, its own until the barrier */
+    int indices;         /* bits, by those who passed */
+    int code[PARTIES];   /* what each wait returned */
+    int acted;
+    int action_code;
+    bool hold_action;
+    bool acting;
+    thrum_event go;
+} s;
+
+static int act(void *arg) {
+    assert_ptr_equal(arg, &s);
+    s.acted += 1;
+    __atomic_store_n(&s.acting, true, __ATOMIC_RELEASE);
+    if (s.hold_action)
+        thrum_event_wait(&s.go);
+    __atomic_store_n(&s.acting, false, __ATOMIC_RELEASE);
+    return s.action_code;
+}
+
+static void reset(int parties) {
+    memset(&s, 0, sizeof s);
+    s.barrier = (thrum_barrier)THRUM_BARRIER_INIT(parties);
+}
+
+static void reset_action(int parties) {
+    memset(&s, 0, sizeof s);
+    s.barrier = (thrum_barrier)THRUM_BARRIER_INIT_ACTION(parties, act, &s);
+}
+
+static void *wait_once(void *number) {
+    int i = (int)(intptr_t)number;
+    s.code[i] = thrum_barrier_wait(&s.barrier);
+    if (s.code[i] >= 0)
+        __atomic_fetch_or(&s.indices, 1 << s.code[i], __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void start_waiters(spec_team *team, int n) {
+    for (intptr_t i = 0; i < n; i++) {
+        spec_team_start(team, 1, wait_once, (void *)i);
+        spec_until_waiting(&s.barrier, (int)i + 1);
+    }
+}
+
+static void test_the_last_lets_all_go(void **state) {
+    (void)state;
+    reset(PARTIES);
+    spec_team team = {.n = 0};
+    assert_int_equal(thrum_barrier_parties(&s.barrier), PARTIES);
+    start_waiters(&team, PARTIES - 1);
+    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), PARTIES - 1);
+    assert_int_equal(thrum_barrier_wait(&s.barrier), PARTIES - 1);
+    spec_team_join(&team);
+    for (int i = 0; i < PARTIES - 1; i++)
+        assert_int_equal(s.code[i], i);
+    assert_int_equal(s.indices, (1 << (PARTIES - 1)) - 1);
+    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
+    assert_false(thrum_barrier_broken(&s.barrier));
+}
+
+static void test_one_party_and_none(void **state) {
+    (void)state;
+    thrum_barrier one = THRUM_BARRIER_INIT(1);
+    thrum_barrier none = THRUM_BARRIER_INIT(0);
+    thrum_barrier negative = THRUM_BARRIER_INIT(-3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(thrum_barrier_wait(&one), 0);
+    assert_int_equal(thrum_barrier_wait_until(&one, thrum_in(0)), 0);
+    assert_int_equal(thrum_barrier_wait(&none), -EINVAL);
+    assert_int_equal(thrum_barrier_wait_until(&negative, thrum_in(0)), -EINVAL);
+}
+
+static void *go_through_phases(void *number) {
+    int i = (int)(intptr_t)number;
+    for (int phase = 1; phase <= PHASES; phase++) {
+        s.at[i] = phase;
+        if (spec_random(4) == 0)
+            spec_yield();
+        int index = thrum_barrier_wait(&s.barrier);
+        assert_in_range(index, 0, PARTIES - 1);
+        assert_int_equal(__atomic_fetch_or(&s.indices, 1 << index, __ATOMIC_RELAXED) & (1 << index),
+                         0);
+        for (int other = 0; other < PARTIES; other++)
+            assert_int_equal(s.at[other], phase);
+        if (thrum_barrier_wait(&s.barrier) == 0) {
+            assert_int_equal(s.indices, (1 << PARTIES) - 1);
+            s.indices = 0;
+        }
+        assert_true(thrum_barrier_wait(&s.barrier) >= 0);
+    }
+    return NULL;
+}
+
+static void test_phases_do_not_mix(void **state) {
+    (void)state;
+    reset(PARTIES);
+    spec_team team = {.n = 0};
+    for (intptr_t i = 0; i < PARTIES; i++)
+        spec_team_start(&team, 1, go_through_phases, (void *)i);
+    spec_team_join(&team);
+}
+
+static void test_the_action_runs_once_before_anybody_leaves(void **state) {
+    (void)state;
+    reset_action(PARTIES);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    start_waiters(&team, PARTIES - 1);
+    spec_team_start(&team, 1, wait_once, (void *)(intptr_t)(PARTIES - 1));
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    assert_int_equal(spec_waiting(&s.barrier), PARTIES - 1);
+    assert_int_equal(__atomic_load_n(&s.indices, __ATOMIC_RELAXED), 0);
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.acted, 1);
+    assert_int_equal(s.indices, (1 << PARTIES) - 1);
+}
+
+static void test_a_failing_action_breaks_the_barrier(void **state) {
+    (void)state;
+    reset_action(3);
+    s.action_code = -EBUSY;
+    spec_team team = {.n = 0};
+    start_waiters(&team, 2);
+    assert_int_equal(thrum_barrier_wait(&s.barrier), -EBUSY);
+    spec_team_join(&team);
+    assert_int_equal(s.code[0], -EPIPE);
+    assert_int_equal(s.code[1], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+    assert_int_equal(thrum_barrier_wait(&s.barrier), -EPIPE);
+    s.action_code = 0;
+    thrum_barrier_reset(&s.barrier);
+    start_waiters(&team, 2);
+    assert_int_equal(thrum_barrier_wait(&s.barrier), 2);
+    spec_team_join(&team);
+    assert_int_equal(s.acted, 2);
+}
+
+static void *time_out(void *arg) {
+    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(0.005)), -ETIMEDOUT);
+    return arg;
+}
+
+static void test_who_times_out_breaks_it_for_the_others(void **state) {
+    (void)state;
+    reset(PARTIES);
+    spec_team team = {.n = 0};
+    start_waiters(&team, 2);
+    spec_join(spec_start(time_out, NULL));
+    spec_team_join(&team);
+    assert_int_equal(s.code[0], -EPIPE);
+    assert_int_equal(s.code[1], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
+    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(1)), -EPIPE);
+    thrum_barrier_reset(&s.barrier);
+    assert_false(thrum_barrier_broken(&s.barrier));
+    start_waiters(&team, PARTIES - 1);
+    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(0)), PARTIES - 1);
+    spec_team_join(&team);
+}
+
+static void *wait_until_soon(void *number) {
+    int i = (int)(intptr_t)number;
+    s.code[i] = thrum_barrier_wait_until(&s.barrier, thrum_in(0.001));
+    return NULL;
+}
+
+static void test_no_time_out_once_all_have_come(void **state) {
+    (void)state;
+    spec_needs_test_strand("time that passes only when nobody runs");
+    reset_action(2);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    spec_team_start(&team, 1, wait_until_soon, (void *)0);
+    spec_until_waiting(&s.barrier, 1);
+    spec_team_start(&team, 1, wait_once, (void *)1);
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    thrum_sleep(0.002);
+    assert_true(thrum_thread_is_alive(team.threads[0]));
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.code[0] + s.code[1], 1);
+}
+
+static void test_those_who_come_during_the_action_are_of_the_next_phase(void **state) {
+    (void)state;
+    reset_action(2);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    start_waiters(&team, 1);
+    spec_team_start(&team, 1, wait_once, (void *)1);
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    spec_team_start(&team, 1, wait_once, (void *)2);
+    spec_team_start(&team, 1, wait_once, (void *)3);
+    spec_until_waiting((char *)&s.barrier + 1, 2);
+    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.acted, 2);
+    assert_int_equal(s.code[0] + s.code[1], 1);
+    assert_int_equal(s.code[2] + s.code[3], 1);
+}
+
+static void test_reset_and_abort_end_the_waits(void **state) {
+    (void)state;
+    reset(PARTIES);
+    spec_team team = {.n = 0};
+    start_waiters(&team, 3);
+    thrum_barrier_reset(&s.barrier);
+    spec_team_join(&team);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s.code[i], -EPIPE);
+    assert_false(thrum_barrier_broken(&s.barrier));
+    start_waiters(&team, 3);
+    thrum_barrier_abort(&s.barrier);
+    spec_team_join(&team);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s.code[i], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+    assert_int_equal(thrum_barrier_wait(&s.barrier), -EPIPE);
+    thrum_barrier_reset(&s.barrier);
+    start_waiters(&team, PARTIES - 1);
+    assert_int_equal(thrum_barrier_wait(&s.barrier), PARTIES - 1);
+    spec_team_join(&team);
+}
+
+static void test_abort_during_the_action(void **state) {
+    (void)state;
+    reset_action(2);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    start_waiters(&team, 1);
+    spec_team_start(&team, 1, wait_once, (void *)1);
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    thrum_barrier_abort(&s.barrier);
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.code[0], -EPIPE);
+    assert_int_equal(s.code[1], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+}
+
+static int leave_thread(void *arg) {
+    (void)arg;
+    pthread_exit(NULL);
+    return 0;
+}
+
+static void *wait_and_vanish(void *arg) {
+    (void)thrum_barrier_wait(&s.barrier);
+    return arg;
+}
+
+static void test_an_action_that_ends_its_thread_breaks_the_barrier(void **state) {
+    (void)state;
+    spec_needs_os("pthread_exit");
+    reset(2);
+    s.barrier = (thrum_barrier)THRUM_BARRIER_INIT_ACTION(2, leave_thread, NULL);
+    spec_team team = {.n = 0};
+    start_waiters(&team, 1);
+    thrum_thread *last = spec_start(wait_and_vanish, NULL);
+    assert_int_equal(thrum_thread_join(last, NULL), -ECANCELED);
+    thrum_thread_free(last);
+    spec_team_join(&team);
+    assert_int_equal(s.code[0], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+}
+
+SPEC_TESTS(cmocka_unit_test(test_the_last_lets_all_go), cmocka_unit_test(test_one_party_and_none),
+           cmocka_unit_test(test_phases_do_not_mix),
+           cmocka_unit_test(test_the_action_runs_once_before_anybody_leaves),
+           cmocka_unit_test(test_a_failing_action_breaks_the_barrier),
+           cmocka_unit_test(test_who_times_out_breaks_it_for_the_others),
+           cmocka_unit_test(test_no_time_out_once_all_have_come),
+           cmocka_unit_test(test_those_who_come_during_the_action_are_of_the_next_phase),
+           cmocka_unit_test(test_reset_and_abort_end_the_waits),
+           cmocka_unit_test(test_abort_during_the_action),
+           cmocka_unit_test(test_an_action_that_ends_its_thread_breaks_the_barrier));

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "spec.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { STRANDS = 8 };
+
+static struct {
+    thrum_semaphore semaphore;
+    thrum_lock lock;
+    int order[STRANDS]; /* under lock */
+    int came;           /* under lock */
+    int inside;
+    int most;
+    int value;
+} s;
+
+static void reset(int permits) {
+    memset(&s, 0, sizeof s);
+    s.semaphore = (thrum_semaphore)THRUM_SEMAPHORE_INIT(permits);
+}
+
+static void (*volatile symbol_acquire)(thrum_semaphore *) = thrum_semaphore_acquire;
+static bool (*volatile symbol_try)(thrum_semaphore *) = thrum_semaphore_try_acquire;
+static int (*volatile symbol_until)(thrum_semaphore *,
+                                    thrum_deadline) = thrum_semaphore_acquire_until;
+static int (*volatile symbol_release)(thrum_semaphore *, int) = thrum_semaphore_release;
+
+static void test_permits_are_counted(void **state) {
+    (void)state;
+    static thrum_semaphore zero;
+    thrum_semaphore three = THRUM_SEMAPHORE_INIT(3);
+    assert_int_equal(sizeof three, 16);
+    assert_false(thrum_semaphore_try_acquire(&zero));
+    assert_int_equal(thrum_semaphore_value(&zero), 0);
+    thrum_semaphore_acquire(&three);
+    assert_true(thrum_semaphore_try_acquire(&three));
+    assert_int_equal(thrum_semaphore_value(&three), 1);
+    assert_int_equal(thrum_semaphore_acquire_until(&three, thrum_in(0)), 0);
+    assert_false(thrum_semaphore_try_acquire(&three));
+    assert_int_equal(thrum_semaphore_release(&three, 2), 0);
+    assert_int_equal(thrum_semaphore_value(&three), 2);
+    symbol_acquire(&three);
+    assert_true(symbol_try(&three));
+    assert_false(symbol_try(&three));
+    assert_int_equal(symbol_until(&three, thrum_in(0)), -ETIMEDOUT);
+    assert_int_equal(symbol_release(&three, 1), 0);
+    assert_int_equal(symbol_until(&three, thrum_in(0)), 0);
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    thrum_semaphore most = THRUM_SEMAPHORE_INIT(INT_MAX);
+    assert_int_equal(thrum_semaphore_value(&most), INT_MAX);
+    assert_int_equal(thrum_semaphore_release(&most, 1), -EOVERFLOW);
+    assert_int_equal(symbol_release(&most, 1), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_release(&most, INT_MAX), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_value(&most), INT_MAX);
+    thrum_semaphore_acquire(&most);
+    assert_int_equal(thrum_semaphore_release(&most, 2), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_release(&most, 1), 0);
+    assert_int_equal(thrum_semaphore_value(&most), INT_MAX);
+    thrum_semaphore one = THRUM_SEMAPHORE_INIT(1);
+    assert_int_equal(thrum_semaphore_release(&one, 0), -EINVAL);
+    assert_int_equal(thrum_semaphore_release(&one, -1), -EINVAL);
+    assert_int_equal(symbol_release(&one, INT_MIN), -EINVAL);
+    assert_int_equal(thrum_semaphore_value(&one), 1);
+}
+
+static void test_bounded(void **state) {
+    (void)state;
+    thrum_semaphore two = THRUM_BOUNDED_SEMAPHORE_INIT(2);
+    thrum_semaphore none = THRUM_BOUNDED_SEMAPHORE_INIT(0);
+    thrum_semaphore most = THRUM_BOUNDED_SEMAPHORE_INIT(INT_MAX);
+    assert_int_equal(thrum_semaphore_release(&two, 1), -EOVERFLOW);
+    thrum_semaphore_acquire(&two);
+    assert_int_equal(thrum_semaphore_release(&two, 2), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_value(&two), 1);
+    assert_int_equal(thrum_semaphore_release(&two, 1), 0);
+    assert_int_equal(thrum_semaphore_release(&two, 1), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_value(&two), 2);
+    assert_int_equal(thrum_semaphore_release(&none, 1), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_release(&two, -1), -EINVAL);
+    assert_int_equal(thrum_semaphore_release(&most, 1), -EOVERFLOW);
+    thrum_semaphore_acquire(&most);
+    assert_int_equal(thrum_semaphore_release(&most, 1), 0);
+}
+
+static void *take(void *number) {
+    thrum_semaphore_acquire(&s.semaphore);
+    thrum_with(&s.lock)
+        s.order[s.came++] = (int)(intptr_t)number;
+    return NULL;
+}
+
+static void test_permits_go_to_who_came_first(void **state) {
+    (void)state;
+    reset(0);
+    spec_team team = {.n = 0};
+    for (intptr_t i = 0; i < STRANDS; i++) {
+        spec_team_start(&team, 1, take, (void *)i);
+        spec_until_waiting(&s.semaphore, (int)i + 1);
+    }
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 0);
+    for (int i = 0; i < STRANDS; i++) {
+        assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
+        while (__atomic_load_n(&s.came, __ATOMIC_RELAXED) != i + 1)
+            spec_yield();
+        assert_false(thrum_semaphore_try_acquire(&s.semaphore));
+    }
+    spec_team_join(&team);
+    for (int i = 0; i < STRANDS; i++)
+        assert_int_equal(s.order[i], i);
+}
+
+static void test_release_of_many_wakes_as_many(void **state) {
+    (void)state;
+    reset(0);
+    spec_team team = {.n = 0};
+    spec_team_start(&team, STRANDS, take, NULL);
+    spec_until_waiting(&s.semaphore, STRANDS);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 3), 0);
+    assert_int_equal(spec_waiting(&s.semaphore), STRANDS - 3);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, STRANDS), 0);
+    spec_team_join(&team);
+    assert_int_equal(s.came, STRANDS);
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 3);
+}
+
+static void test_bounded_with_waiters(void **state) {
+    (void)state;
+    reset(0);
+    s.semaphore = (thrum_semaphore)THRUM_BOUNDED_SEMAPHORE_INIT(1);
+    thrum_semaphore_acquire(&s.semaphore);
+    thrum_thread *thread = spec_start(take, NULL);
+    spec_until_waiting(&s.semaphore, 1);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 2), -EOVERFLOW);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
+    spec_join(thread);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), -EOVERFLOW);
+}
+
+static void *use(void *arg) {
+    for (int i = 0; i < 50; i++) {
+        thrum_with(&s.semaphore) {
+            int inside = __atomic_add_fetch(&s.inside, 1, __ATOMIC_RELAXED);
+            assert_true(inside <= 2);
+            if (inside > __atomic_load_n(&s.most, __ATOMIC_RELAXED))
+                __atomic_store_n(&s.most, inside, __ATOMIC_RELAXED);
+            spec_perhaps_yield();
+            __atomic_sub_fetch(&s.inside, 1, __ATOMIC_RELAXED);
+            if (i % 3 == 0)
+                continue;
+        }
+    }
+    return arg;
+}
+
+static void test_never_more_inside_than_permits(void **state) {
+    (void)state;
+    reset(2);
+    spec_team team = {.n = 0};
+    spec_team_start(&team, STRANDS, use, NULL);
+    spec_team_join(&team);
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 2);
+}
+
+static void *count_under_it(void *arg) {
+    for (int i = 0; i < 200; i++) {
+        thrum_semaphore_acquire(&s.semaphore);
+        s.value += 1;
+        if (i % 16 == 0)
+            spec_perhaps_yield();
+        thrum_semaphore_release(&s.semaphore, 1);
+    }
+    return arg;
+}
+
+static void test_one_permit_excludes_and_shows_what_happened_before(void **state) {
+    (void)state;
+    reset(1);
+    spec_team team = {.n = 0};
+    spec_team_start(&team, STRANDS, count_under_it, NULL);
+    spec_team_join(&team);
+    assert_int_equal(s.value, STRANDS * 200);
+}
+
+static void *time_out(void *arg) {
+    for (int i = 0; i < 100; i++) {
+        int rc = thrum_semaphore_acquire_until(&s.semaphore, thrum_in(spec_random(50) * 1e-6));
+        assert_true(rc == 0 || rc == -ETIMEDOUT);
+        if (rc == 0) {
+            __atomic_add_fetch(&s.value, 1, __ATOMIC_RELAXED);
+            spec_perhaps_yield();
+            assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
+        }
+    }
+    return arg;
+}
+
+static void test_no_permit_is_lost_or_made_by_time_outs(void **state) {
+    (void)state;
+    reset(1);
+    spec_team team = {.n = 0};
+    spec_team_start(&team, STRANDS, time_out, NULL);
+    spec_team_join(&team);
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 1);
+    assert_true(thrum_semaphore_try_acquire(&s.semaphore));
+    thrum_deadline deadline = thrum_in(0.002);
+    assert_int_equal(thrum_semaphore_acquire_until(&s.semaphore, deadline), -ETIMEDOUT);
+    assert_true(thrum_now().ns >= deadline.ns);
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 0);
+    assert_int_equal(spec_waiting(&s.semaphore), 0);
+}
+
+static void on_signal(int number) { (void)number; }
+
+static void *be_interrupted(void *arg) {
+    thrum_interruptible(true);
+    assert_int_equal(thrum_semaphore_acquire_until(&s.semaphore, THRUM_NEVER), -EINTR);
+    return arg;
+}
+
+static void test_interruption(void **state) {
+    (void)state;
+    spec_needs_os("signals");
+    reset(0);
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    thrum_thread *thread = spec_start(be_interrupted, NULL);
+    spec_until_waiting(&s.semaphore, 1);
+    while (thrum_thread_is_alive(thread)) {
+        syscall(SYS_tgkill, getpid(), (pid_t)thrum_thread_native_id(thread), SIGUSR1);
+        spec_yield();
+    }
+    spec_join(thread);
+    assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
+    assert_int_equal(thrum_semaphore_value(&s.semaphore), 1);
+}
+
+static void *release_it(void *semaphore) {
+    thrum_semaphore_release(semaphore, 1);
+    return NULL;
+}
+
+static void test_may_be_freed_once_acquired(void **state) {
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        thrum_semaphore *semaphore = calloc(1, sizeof *semaphore);
+        assert_non_null(semaphore);
+        thrum_thread *thread = spec_start(release_it, semaphore);
+        spec_perhaps_yield();
+        thrum_semaphore_acquire(semaphore);
+        memset(semaphore, 0xa5, sizeof *semaphore);
+        free(semaphore);
+        spec_join(thread);
+    }
+}
+
+static int child_uses_what_is_left(void) {
+    thrum_semaphore_at_fork_reinit(&s.semaphore);
+    if (thrum_semaphore_value(&s.semaphore) != 0 || thrum_semaphore_try_acquire(&s.semaphore))
+        return 1;
+    thrum_semaphore_release(&s.semaphore, 1);
+    return thrum_semaphore_try_acquire(&s.semaphore) ? 0 : 2;
+}
+
+static void test_fork(void **state) {
+    (void)state;
+    spec_needs_os("fork");
+    reset(0);
+    thrum_thread *thread = spec_start(take, NULL);
+    spec_until_waiting(&s.semaphore, 1);
+    spec_end end;
+    spec_exits(child_uses_what_is_left, 0, &end);
+    thrum_semaphore_release(&s.semaphore, 1);
+    spec_join(thread);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_permits_are_counted), cmocka_unit_test(test_limits),
+           cmocka_unit_test(test_bounded), cmocka_unit_test(test_permits_go_to_who_came_first),
+           cmocka_unit_test(test_release_of_many_wakes_as_many),
+           cmocka_unit_test(test_bounded_with_waiters),
+           cmocka_unit_test(test_never_more_inside_than_permits),
+           cmocka_unit_test(test_one_permit_excludes_and_shows_what_happened_before),
+           cmocka_unit_test(test_no_permit_is_lost_or_made_by_time_outs),
+           cmocka_unit_test(test_interruption), cmocka_unit_test(test_may_be_freed_once_acquired),
+           cmocka_unit_test(test_fork));
