@@ -19,7 +19,7 @@ THRUM__BEGIN
 
 /* The fields are of nobody's program.
  *
- * state: 0 open; 1 all have come, the action runs; 2 broken. Under the bucket lock */
+ * state: bit 0: all have come, the action runs; bit 1: broken. Under the bucket lock */
 typedef struct thrum_barrier {
     int32_t thrum__parties; /* read-only */
     int32_t thrum__arrived; /* under the bucket lock */
@@ -46,7 +46,8 @@ THRUM_API int thrum_barrier_wait(thrum_barrier *barrier);
 THRUM_API int thrum_barrier_wait_until(thrum_barrier *barrier,
                                        thrum_deadline deadline) THRUM_NODISCARD;
 
-/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. Any thread. */
+/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. An action that runs goes
+ * on, and no phase begins before it has ended. Any thread. */
 THRUM_API void thrum_barrier_reset(thrum_barrier *barrier);
 
 /* Breaks the barrier: waits that are under way and later ones return -EPIPE. Any thread. */

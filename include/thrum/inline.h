@@ -168,13 +168,13 @@ THRUM_API int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline
 THRUM__INLINE void thrum_event_set(thrum_event *event) {
     uint32_t word = 0;
     /* release: pairs with thrum_event_is_set(), thrum_event_wait(), thrum_event_wait_until(),
-     * thrum__event_wait_slow() */
+     * await() */
     if (__atomic_compare_exchange_n(&event->thrum__word, &word, 1, false, __ATOMIC_RELEASE,
                                     __ATOMIC_RELAXED))
         return;
     /* Set already: write it again, so that what this thread did before is seen too. */
     /* release: pairs with thrum_event_is_set(), thrum_event_wait(), thrum_event_wait_until(),
-     * thrum__event_wait_slow() */
+     * await() */
     if (word == 1 && __atomic_compare_exchange_n(&event->thrum__word, &word, 1, false,
                                                  __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         return;

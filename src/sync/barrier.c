@@ -11,7 +11,7 @@
 #include "base/atomic.h"
 #include "park/lot.h"
 
-enum { OPEN, ACTING, BROKEN };
+enum { OPEN = 0, ACTING = 1, BROKEN = 2 };
 
 static const thrum__wait_kind barrier_kind = {"barrier", NULL};
 
@@ -29,7 +29,7 @@ static thrum_barrier *barrier_of(const thrum__waiter *waiter) {
 }
 
 /* Ends the phase: all who wait leave, with their index if `passed`, else with -EPIPE; those at the gate
- * look again. Requires the bucket lock. */
+ * look again unless the action goes on. Requires the bucket lock. */
 static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t state, bool passed,
                       thrum__link *granted) {
     thrum__waiter *waiter;
@@ -38,7 +38,7 @@ static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t st
             THRUM__MEMBER(arrival, waiter, waiter)->result = -EPIPE;
         thrum__lot_grant(bucket, waiter, granted);
     }
-    while ((waiter = thrum__lot_first(bucket, gate(barrier))) != NULL)
+    while (state != ACTING && (waiter = thrum__lot_first(bucket, gate(barrier))) != NULL)
         thrum__lot_grant(bucket, waiter, granted);
     thrum__store_relaxed(&barrier->thrum__state, state);
     thrum__store_relaxed(&barrier->thrum__arrived, 0);
@@ -48,7 +48,7 @@ static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t st
 /* A wait that is given up breaks the barrier; unless all have come and only the action is awaited. */
 static bool leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted) {
     thrum_barrier *barrier = barrier_of(waiter);
-    if (thrum__load_relaxed(&barrier->thrum__state) == ACTING)
+    if (barrier->thrum__state & ACTING)
         return false;
     thrum__lot_dequeue(bucket, waiter);
     end_phase(bucket, barrier, BROKEN, false, granted);
@@ -68,11 +68,10 @@ static void end_act(void *arg) {
     act *a = arg;
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__bucket *bucket = thrum__lot_lock(a->barrier);
-    bool passed = false;
-    if (a->barrier->thrum__generation == a->generation) {
-        passed = a->code >= 0;
-        end_phase(bucket, a->barrier, passed ? OPEN : BROKEN, passed, &granted);
-    }
+    bool in_time = a->barrier->thrum__generation == a->generation;
+    bool passed = in_time && a->code >= 0;
+    bool broken = in_time ? !passed : (a->barrier->thrum__state & BROKEN) != 0;
+    end_phase(bucket, a->barrier, broken ? BROKEN : OPEN, passed, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
     a->result = passed ? 0 : a->code < 0 ? a->code : -EPIPE;
@@ -109,7 +108,7 @@ static int wait_in(thrum_barrier *barrier, int64_t deadline, unsigned flags) {
         thrum__lot_done(&me.waiter);
         bucket = thrum__lot_lock(barrier);
     }
-    if (barrier->thrum__state == BROKEN) {
+    if (barrier->thrum__state & BROKEN) {
         thrum__lot_unlock(bucket);
         return -EPIPE;
     }
@@ -132,11 +131,12 @@ int thrum_barrier_wait_until(thrum_barrier *barrier, thrum_deadline deadline) {
     return wait_in(barrier, deadline.ns, THRUM__PARK_INTERRUPTIBLE);
 }
 
-/* Ends what is under way, and leaves the barrier in `state`. */
+/* Ends what is under way, and leaves the barrier in `state`; an action that runs goes on, and no other begins
+ * before it has ended. */
 static void end_now(thrum_barrier *barrier, uint32_t state) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__bucket *bucket = thrum__lot_lock(barrier);
-    end_phase(bucket, barrier, state, false, &granted);
+    end_phase(bucket, barrier, state | (barrier->thrum__state & ACTING), false, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
 }
@@ -152,11 +152,10 @@ int thrum_barrier_n_waiting(const thrum_barrier *barrier) {
 }
 
 bool thrum_barrier_broken(const thrum_barrier *barrier) {
-    return thrum__load_relaxed(&barrier->thrum__state) == BROKEN;
+    return (thrum__load_relaxed(&barrier->thrum__state) & BROKEN) != 0;
 }
 
 void thrum_barrier_at_fork_reinit(thrum_barrier *barrier) {
     barrier->thrum__arrived = 0;
-    if (barrier->thrum__state == ACTING)
-        barrier->thrum__state = OPEN;
+    barrier->thrum__state &= BROKEN;
 }

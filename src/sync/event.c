@@ -11,19 +11,26 @@ enum { CLEAR, SET, AWAITED };
 
 static const thrum__wait_kind event_kind = {"event", NULL};
 
+/* Says in the word that somebody waits: false; or returns true when the event is set. Requires the bucket
+ * lock. */
+static bool await(thrum_event *event) {
+    for (;;) {
+        /* acquire: pairs with thrum_event_set(), thrum__event_set_slow() */
+        uint32_t word = thrum__load_acquire(&event->thrum__word);
+        if (word == SET)
+            return true;
+        if (word == AWAITED || thrum__cas_relaxed(&event->thrum__word, &word, AWAITED))
+            return false;
+    }
+}
+
 int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline, bool interruptible) {
     thrum__waiter waiter;
     thrum__strand_self(); /* met before the bucket is locked */
     thrum__bucket *bucket = thrum__lot_lock(event);
-    for (;;) {
-        /* acquire: pairs with thrum_event_set(), thrum__event_set_slow() */
-        uint32_t word = thrum__load_acquire(&event->thrum__word);
-        if (word == SET) {
-            thrum__lot_unlock(bucket);
-            return 0;
-        }
-        if (word == AWAITED || thrum__cas_relaxed(&event->thrum__word, &word, AWAITED))
-            break;
+    if (await(event)) {
+        thrum__lot_unlock(bucket);
+        return 0;
     }
     thrum__lot_enqueue(bucket, &waiter, event, &event_kind);
     int rc = thrum__lot_park(bucket, &waiter, deadline.ns,
@@ -39,7 +46,7 @@ void thrum__event_set_slow(thrum_event *event) {
     thrum__waiter *waiter;
     thrum__bucket *bucket = thrum__lot_lock(event);
     /* release: pairs with thrum_event_is_set(), thrum_event_wait(), thrum_event_wait_until(),
-     * thrum__event_wait_slow() */
+     * await() */
     thrum__xchg_release(&event->thrum__word, SET);
     /* *event may be gone from here */
     while ((waiter = thrum__lot_first(bucket, event)) != NULL)
@@ -61,9 +68,7 @@ static const void *address(void *event) { return event; }
 /* The word stays AWAITED when the observer leaves: that costs the next set a look into the lot. */
 static bool enqueue(void *object) {
     thrum_event *event = object;
-    uint32_t word = CLEAR;
-    (void)thrum__cas_relaxed(&event->thrum__word, &word, AWAITED);
-    return thrum_event_is_set(event);
+    return await(event);
 }
 
 static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &event_kind};

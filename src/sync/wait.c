@@ -56,6 +56,13 @@ static thrum__bucket *lock(const thrum_waitable *waitable, const void **address)
     return thrum__lot_lock(*address);
 }
 
+/* Tells an object that nobody observes it any more, if that is so. Requires the bucket lock. */
+static void forget(thrum__bucket *bucket, const thrum_waitable *waitable, const void *address) {
+    const thrum__waitable_ops *ops = waitable->thrum__ops;
+    if (ops->dequeue && !thrum__lot_first(bucket, thrum__observed(address)))
+        ops->dequeue(waitable->thrum__object);
+}
+
 /* Queues an observer at each until one is ready. Returns how many are queued: n if none was. */
 static int enqueue(const thrum_waitable *waitables, int n, observer *observers, wait_state *state) {
     for (int i = 0; i < n; i++) {
@@ -67,6 +74,7 @@ static int enqueue(const thrum_waitable *waitables, int n, observer *observers, 
             observers[i].state = state;
             thrum__lot_enqueue(bucket, &observers[i].waiter, thrum__observed(address), ops->kind);
         }
+        forget(bucket, &waitables[i], address);
         thrum__lot_unlock(bucket);
         if (ready)
             return i;
@@ -77,13 +85,11 @@ static int enqueue(const thrum_waitable *waitables, int n, observer *observers, 
 /* Takes the first `n` observers out of their queues, those that no waker took out. */
 static void dequeue(const thrum_waitable *waitables, int n, observer *observers) {
     for (int i = 0; i < n; i++) {
-        const thrum__waitable_ops *ops = waitables[i].thrum__ops;
         const void *address;
         thrum__bucket *bucket = lock(&waitables[i], &address);
         if (observers[i].waiter.state == THRUM__QUEUED)
             thrum__lot_dequeue(bucket, &observers[i].waiter);
-        if (ops->dequeue && !thrum__lot_first(bucket, thrum__observed(address)))
-            ops->dequeue(waitables[i].thrum__object);
+        forget(bucket, &waitables[i], address);
         thrum__lot_unlock(bucket);
     }
 }

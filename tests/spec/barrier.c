@@ -256,6 +256,28 @@ static void test_abort_during_the_action(void **state) {
     assert_true(thrum_barrier_broken(&s.barrier));
 }
 
+static void test_reset_during_the_action(void **state) {
+    (void)state;
+    reset_action(2);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    start_waiters(&team, 1);
+    spec_team_start(&team, 1, wait_once, (void *)1);
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    thrum_barrier_reset(&s.barrier);
+    spec_join(team.threads[0]);
+    assert_int_equal(s.code[0], -EPIPE);
+    team.threads[0] = spec_start(wait_once, (void *)2);
+    spec_team_start(&team, 1, wait_once, (void *)3);
+    spec_until_waiting((char *)&s.barrier + 1, 2);
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.code[1], -EPIPE);
+    assert_int_equal(s.code[2] + s.code[3], 1);
+    assert_int_equal(s.acted, 2);
+}
+
 static int leave_thread(void *arg) {
     (void)arg;
     pthread_exit(NULL);
@@ -291,4 +313,5 @@ SPEC_TESTS(cmocka_unit_test(test_the_last_lets_all_go), cmocka_unit_test(test_on
            cmocka_unit_test(test_those_who_come_during_the_action_are_of_the_next_phase),
            cmocka_unit_test(test_reset_and_abort_end_the_waits),
            cmocka_unit_test(test_abort_during_the_action),
+           cmocka_unit_test(test_reset_during_the_action),
            cmocka_unit_test(test_an_action_that_ends_its_thread_breaks_the_barrier));

@@ -12,6 +12,7 @@ enum { STRANDS = 8 };
 static struct {
     thrum_semaphore semaphore;
     thrum_lock lock;
+    thrum_event one_more;
     int order[STRANDS]; /* under lock */
     int came;           /* under lock */
     int inside;
@@ -94,6 +95,7 @@ static void *take(void *number) {
     thrum_semaphore_acquire(&s.semaphore);
     thrum_with(&s.lock)
         s.order[s.came++] = (int)(intptr_t)number;
+    thrum_event_set(&s.one_more);
     return NULL;
 }
 
@@ -108,8 +110,8 @@ static void test_permits_go_to_who_came_first(void **state) {
     assert_int_equal(thrum_semaphore_value(&s.semaphore), 0);
     for (int i = 0; i < STRANDS; i++) {
         assert_int_equal(thrum_semaphore_release(&s.semaphore, 1), 0);
-        while (__atomic_load_n(&s.came, __ATOMIC_RELAXED) != i + 1)
-            spec_yield();
+        thrum_event_wait(&s.one_more);
+        thrum_event_clear(&s.one_more);
         assert_false(thrum_semaphore_try_acquire(&s.semaphore));
     }
     spec_team_join(&team);

@@ -122,7 +122,7 @@ static void *observe_in_a_loop(void *arg) {
         int which = -1;
         int rc = thrum_wait_any(any, 3, thrum_in(spec_random(40) * 1e-6), &which);
         if (rc == 0) {
-            assert_in_range(which, 0, 1);
+            assert_in_range(which, 0, 2);
             if (which == 0)
                 break;
             if (thrum_semaphore_try_acquire(&s.semaphore))

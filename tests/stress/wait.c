@@ -63,4 +63,43 @@ static void test_all_that_is_given_is_seen(void **state) {
     assert_true(s.taken > 0);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_all_that_is_given_is_seen));
+static struct {
+    thrum_event event;
+    thrum_barrier round;
+    thrum_deadline end;
+    bool over;
+} toggled;
+
+static void *see_the_last_set(void *arg) {
+    thrum_waitable any[] = {thrum_event_waitable(&toggled.event)};
+    while (!toggled.over) {
+        assert_int_equal(thrum_wait_any(any, 1, THRUM_NEVER, NULL), 0);
+        assert_in_range(thrum_barrier_wait(&toggled.round), 0, OBSERVERS);
+        assert_in_range(thrum_barrier_wait(&toggled.round), 0, OBSERVERS);
+    }
+    return arg;
+}
+
+static void test_a_set_after_clears_wakes(void **state) {
+    (void)state;
+    memset(&toggled, 0, sizeof toggled);
+    toggled.round = (thrum_barrier)THRUM_BARRIER_INIT(OBSERVERS + 1);
+    toggled.end = thrum_in(spec_stress_seconds());
+    spec_team team = {.n = 0};
+    spec_team_start(&team, OBSERVERS, see_the_last_set, NULL);
+    while (!toggled.over) {
+        for (uint32_t i = spec_random(20); i > 0; i--) {
+            thrum_event_set(&toggled.event);
+            thrum_event_clear(&toggled.event);
+        }
+        thrum_event_set(&toggled.event);
+        assert_in_range(thrum_barrier_wait(&toggled.round), 0, OBSERVERS);
+        thrum_event_clear(&toggled.event);
+        toggled.over = thrum_now().ns >= toggled.end.ns;
+        assert_in_range(thrum_barrier_wait(&toggled.round), 0, OBSERVERS);
+    }
+    spec_team_join(&team);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_all_that_is_given_is_seen),
+           cmocka_unit_test(test_a_set_after_clears_wakes));
