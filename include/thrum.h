@@ -10,8 +10,10 @@
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/guard.h>
+#include <thrum/local.h>
 #include <thrum/lock.h>
 #include <thrum/log.h>
+#include <thrum/once.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>
 #include <thrum/thread.h>

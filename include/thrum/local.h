@@ -6,8 +6,9 @@
  *     rc = thrum_local_set(&connection, c = open_connection());
  *
  * When a thread ends, its values are destroyed before those that join it go on. Those of the main thread
- * are destroyed when it ends by pthread_exit, not at exit (as with pthread keys). Zero is a valid local
- * without a destructor. */
+ * are destroyed when it ends by pthread_exit, not at exit (as with pthread keys). In the child of a fork the
+ * forking thread keeps its values; those of the other threads are left alone, not destroyed. Zero is a valid
+ * local without a destructor. */
 #ifndef THRUM_LOCAL_H
 #define THRUM_LOCAL_H
 
@@ -18,10 +19,10 @@ THRUM__BEGIN
 
 /* The fields are of nobody's program.
  *
- * slot: 0 has none yet; else where each thread keeps its value, and which user of that place this is.
- *       Set by the first thrum_local_set(), put back by thrum_local_clear() */
+ * slot: 0    has none yet    put back by thrum_local_clear()
+ *       n    each thread keeps its value at place n - 1 of its table; set by the first thrum_local_set() */
 typedef struct thrum_local {
-    uint64_t thrum__slot;
+    uint32_t thrum__slot;
     void (*thrum__destroy)(void *value); /* read-only */
 } thrum_local;
 
@@ -36,8 +37,8 @@ THRUM_API void *thrum_local_get(const thrum_local *local);
  * destroyed are destroyed as well (four rounds at most, as with pthread keys). Any thread. */
 THRUM_API int thrum_local_set(thrum_local *local, void *value);
 
-/* Destroys the values of all threads, and gives back what `local` uses; afterwards it is as new. For one that
- * goes away before the program does. No other call with the same local may overlap, and no thread may
+/* Destroys the values of all threads (calls destroy for each, here), and gives back what `local` uses;
+ * afterwards it is as new. For one that goes away before the program does. No other call with the same local may overlap, and no thread may
  * use its value any more. Any thread. */
 THRUM_API void thrum_local_clear(thrum_local *local);
 

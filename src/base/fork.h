@@ -9,7 +9,15 @@ typedef struct thrum__fork_hooks {
     void (*child)(void);   /* in the child, lowest first: reset what belonged to the others */
 } thrum__fork_hooks;
 
-enum { THRUM__FORK_LOT, THRUM__FORK_STRAND, THRUM__FORK_THREAD, THRUM__FORK_LOG, THRUM__FORK_PLACES };
+enum {
+    THRUM__FORK_LOT,
+    THRUM__FORK_STRAND,
+    THRUM__FORK_LOCAL,
+    THRUM__FORK_THREAD,
+    THRUM__FORK_TIMER,
+    THRUM__FORK_LOG,
+    THRUM__FORK_PLACES
+};
 
 /* Puts `hooks` (static) at `place`; the first call of all registers with the system. Any function
  * may be NULL. Any thread; doing it again changes nothing. */

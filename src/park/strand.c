@@ -24,6 +24,7 @@
 /* Read by inline.h, in every program. Zero: not met yet. The only references stand in an asm, which
  * link-time optimisation does not see. */
 THRUM_API TLS_FAST SEEN_BY_ASM __thread uint32_t thrum__tls_id;
+TLS_FAST __thread struct thrum__locals *thrum__tls_locals;
 static TLS_FAST __thread thrum__strand *current;
 static __thread thrum__strand adopted;
 
@@ -46,7 +47,14 @@ void (*thrum__strand_on_fork)(thrum__strand *strand);
 void thrum__strand_switch(thrum__strand *strand) {
     current = strand;
     thrum__tls_id = strand ? strand->id : 0;
+    thrum__tls_locals = strand ? strand->locals : NULL;
     __asm__ volatile("" ::: "memory"); /* before thrum__strand_id() reads it, inlined or not */
+}
+
+__attribute__((noinline)) void thrum__strand_set_locals(thrum__strand *self,
+                                                        struct thrum__locals *locals) {
+    self->locals = locals;
+    thrum__tls_locals = locals;
 }
 
 __attribute__((noinline)) thrum__strand *thrum__strand_peek(void) {

@@ -76,6 +76,7 @@ struct thrum__strand {
     void (*entry)(thrum__strand *); /* read-only after start */
     void *thread;                  /* record of floor 3; under the registry lock */
     uintptr_t os;                  /* the implementation's own handle */
+    struct thrum__locals *locals;  /* own: values of floor 2, NULL none yet */
 };
 
 /* Returns the current strand; adopts the calling OS thread if thrum has not met it. Out of line, so
@@ -87,6 +88,13 @@ thrum__strand *thrum__strand_peek(void);
 
 /* Makes `strand` (NULL: none) the current one of this OS thread: what a switch of stacks calls. */
 void thrum__strand_switch(thrum__strand *strand);
+
+/* The `locals` of the current strand, NULL on a thread that thrum has not met. To be read in functions that
+ * do not switch stacks only, and not to be inlined. */
+extern __thread struct thrum__locals *thrum__tls_locals __attribute__((tls_model("initial-exec")));
+
+/* Sets the `locals` of `self`, the current strand. */
+void thrum__strand_set_locals(thrum__strand *self, struct thrum__locals *locals);
 
 /* Prepares a strand of kind `ops`: zero, with an id. Not in the registry yet. */
 void thrum__strand_init(thrum__strand *strand, const thrum__strand_ops *ops);

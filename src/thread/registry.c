@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "park/lot.h"
 #include "sync/holder.h"
+#include "sync/local.h"
 #include "thread/thread.h"
 
 static thrum_thread *main_record; /* under the registry lock */
@@ -69,6 +70,8 @@ thrum_thread *thrum__thread_record(thrum__strand *strand) {
 
 /* An adopted thread, or main, ends. */
 static void on_end(thrum__strand *strand) {
+    thrum__local_end(strand);
+    thrum__local_free(strand);
     thrum__registry_lock();
     bool is_main = strand == thrum__strand_main;
     thrum_thread *thread = is_main ? thrum__thread_record(strand) : strand->thread;
@@ -93,6 +96,7 @@ static void on_end(thrum__strand *strand) {
 /* In the child of a fork: `strand` belonged to a thread that is not there. */
 static void on_fork(thrum__strand *strand) {
     thrum_thread *thread = strand->thread;
+    thrum__local_forget(strand);
     if (!thread)
         return;
     thread->strand = NULL;

@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "park/lot.h"
 #include "sync/wait.h"
+#include "sync/local.h"
 #include "thread/thread.h"
 
 static uint32_t thread_counter; /* relaxed: for the names "Thread-N" */
@@ -93,6 +94,7 @@ void thrum__thread_unref(thrum_thread *thread) {
 /* The last that a thread does, on its own stack. */
 static void end(void *arg) {
     thrum_thread *thread = arg;
+    thrum__local_free(&thread->own);
     thrum__registry_lock();
     thrum__list_remove(&thread->own.listed);
     thread->strand = NULL;
@@ -112,14 +114,23 @@ static void end(void *arg) {
     thrum__thread_unref(thread);
 }
 
-/* Reports, whatever the hook does, and ends. Requires cancellation disabled, or under way. */
+static void report(void *arg) {
+    thrum_thread *thread = arg;
+    if (!thread->raised)
+        return;
+    thread->result = NULL;
+    thread->failure.thread = thrum_thread_name(thread);
+    thrum__failure_report(&thread->failure);
+    thrum__local_end(&thread->own); /* what the hook has set */
+}
+
+/* Destroys the thread's values, reports, whatever a destructor or the hook does, and ends. Requires
+ * cancellation disabled, or under way. */
 static void finish(thrum_thread *thread) {
     pthread_cleanup_push(end, thread);
-    if (thread->raised) {
-        thread->result = NULL;
-        thread->failure.thread = thrum_thread_name(thread);
-        thrum__failure_report(&thread->failure);
-    }
+    pthread_cleanup_push(report, thread);
+    thrum__local_end(&thread->own);
+    pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
 }
 
