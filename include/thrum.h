@@ -14,6 +14,7 @@
 #include <thrum/lock.h>
 #include <thrum/log.h>
 #include <thrum/once.h>
+#include <thrum/queue.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>
 #include <thrum/thread.h>

@@ -7,7 +7,12 @@
  *     rc = thrum_queue_get(jobs, &job);        blocks while it is empty
  *     thrum_queue_shutdown(jobs, false);       consumers get what is left, then -ESHUTDOWN
  *
- * Any number of producers and consumers. What happened before a put is seen after the get of its item. */
+ * Any number of producers and consumers. What happened before a put is seen after the get of its item, what
+ * happened before a task_done after the join that it ends. A put or get that has begun to move its item is
+ * finished by its own thread; who needs exactly that place waits for it, in the try_ verbs too.
+ *
+ * In the child of a fork() a queue holds its items and works, unless another thread was inside a call on
+ * it at that moment: then only thrum_queue_new() makes one that can be used. */
 #ifndef THRUM_QUEUE_H
 #define THRUM_QUEUE_H
 
@@ -89,8 +94,10 @@ THRUM_API void thrum_queue_shutdown(thrum_queue *queue, bool immediate);
 THRUM_API thrum_waitable thrum_queue_get_waitable(thrum_queue *queue);
 THRUM_API thrum_waitable thrum_queue_put_waitable(thrum_queue *queue);
 
-/* Frees the queue and the items in it. Does nothing for NULL. No other call may overlap; who was told by
- * an item that the queue is no longer needed may free it. */
+/* Frees the queue and the items in it. Does nothing for NULL. Nobody may be in another call, or it ends
+ * the program with a line on stderr where that is seen (somebody waits). But who was told by an item that
+ * the queue is no longer needed, or by a join, may free it at once: the put of that item and that last
+ * task_done, which may not have returned yet, touch it no more. */
 THRUM_API void thrum_queue_free(thrum_queue *queue);
 
 THRUM__END

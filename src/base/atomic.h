@@ -9,10 +9,13 @@
 
 #define thrum__load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define thrum__load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define thrum__load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define thrum__store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define thrum__store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define thrum__store_seq_cst(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #define thrum__xchg_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define thrum__xchg_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
+#define thrum__xchg_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define thrum__add_relaxed(p, n) __atomic_fetch_add((p), (n), __ATOMIC_RELAXED)
 #define thrum__sub_relaxed(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_RELAXED)
 #define thrum__sub_acq_rel(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_ACQ_REL)
@@ -27,6 +30,12 @@
                                 __ATOMIC_RELAXED)
 #define thrum__cas_release(p, expected, desired)                                                   \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_RELEASE,               \
+                                __ATOMIC_RELAXED)
+#define thrum__cas_acq_rel(p, expected, desired)                                                   \
+    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL,               \
+                                __ATOMIC_RELAXED)
+#define thrum__cas_seq_cst(p, expected, desired)                                                   \
+    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST,               \
                                 __ATOMIC_RELAXED)
 
 #endif
