@@ -81,8 +81,8 @@ static void run_one(void **state) {
     self.random = self.seed;
     self.world->reseed(self.seed);
     alarm(SECONDS_PER_TEST + 2 * (unsigned)spec_stress_seconds());
-    void *nothing = NULL;
-    test->test_func(&nothing);
+    void *initial = test->initial_state;
+    test->test_func(&initial);
     alarm(0);
     if (thrum_thread_active_count() > 1 || stacks_are_left()) {
         fprintf(stderr, "%s leaves threads or stacks behind:\n", test->name);
