@@ -96,17 +96,22 @@ void thrum_queue_free(thrum_queue *queue) {
 
 int thrum_queue_put(thrum_queue *queue, const void *item) {
     int rc = try_put(queue, item);
-    return THRUM__LIKELY(rc != -EAGAIN)
+    return THRUM__LIKELY(rc != -EAGAIN && rc != -EBUSY)
                ? rc
                : thrum__queue_wait(queue, &thrum__queue_putting, (void *)(uintptr_t)item, INT64_MAX,
                                    0);
 }
 
-int thrum_queue_try_put(thrum_queue *queue, const void *item) { return try_put(queue, item); }
+int thrum_queue_try_put(thrum_queue *queue, const void *item) {
+    int rc = try_put(queue, item);
+    return THRUM__LIKELY(rc != -EBUSY)
+               ? rc
+               : thrum__queue_try(queue, &thrum__queue_putting, (void *)(uintptr_t)item);
+}
 
 int thrum_queue_put_until(thrum_queue *queue, const void *item, thrum_deadline deadline) {
     int rc = try_put(queue, item);
-    return THRUM__LIKELY(rc != -EAGAIN)
+    return THRUM__LIKELY(rc != -EAGAIN && rc != -EBUSY)
                ? rc
                : thrum__queue_wait(queue, &thrum__queue_putting, (void *)(uintptr_t)item,
                                    deadline.ns, THRUM__PARK_INTERRUPTIBLE);
@@ -114,16 +119,20 @@ int thrum_queue_put_until(thrum_queue *queue, const void *item, thrum_deadline d
 
 int thrum_queue_get(thrum_queue *queue, void *item) {
     int rc = try_get(queue, item);
-    return THRUM__LIKELY(rc != -EAGAIN)
+    return THRUM__LIKELY(rc != -EAGAIN && rc != -EBUSY)
                ? rc
                : thrum__queue_wait(queue, &thrum__queue_getting, item, INT64_MAX, 0);
 }
 
-int thrum_queue_try_get(thrum_queue *queue, void *item) { return try_get(queue, item); }
+int thrum_queue_try_get(thrum_queue *queue, void *item) {
+    int rc = try_get(queue, item);
+    return THRUM__LIKELY(rc != -EBUSY) ? rc
+                                       : thrum__queue_try(queue, &thrum__queue_getting, item);
+}
 
 int thrum_queue_get_until(thrum_queue *queue, void *item, thrum_deadline deadline) {
     int rc = try_get(queue, item);
-    return THRUM__LIKELY(rc != -EAGAIN)
+    return THRUM__LIKELY(rc != -EAGAIN && rc != -EBUSY)
                ? rc
                : thrum__queue_wait(queue, &thrum__queue_getting, item, deadline.ns,
                                    THRUM__PARK_INTERRUPTIBLE);
@@ -154,7 +163,7 @@ void thrum_queue_shutdown(thrum_queue *queue, bool immediate) {
         thrum__ring_shut(queue);
     else
         thrum__heap_shut(queue);
-    while (immediate && try_get(queue, NULL) == 0)
+    while (immediate && thrum_queue_try_get(queue, NULL) == 0)
         (void)thrum_queue_task_done(queue);
     thrum__queue_wake_all(&queue->putters, &thrum__queue_putting);
     thrum__queue_wake_all(&queue->getters, &thrum__queue_getting);

@@ -56,7 +56,8 @@ struct thrum_queue {
 
 /* One of the two waits. */
 typedef struct thrum__verb {
-    /* Gets into, or puts from, `item`. Returns 0, -EAGAIN (empty, full), -ESHUTDOWN or -ENOMEM. */
+    /* Gets into, or puts from, `item`. Returns 0, -EAGAIN (empty, full), -EBUSY (a strand is in the
+     * middle of the one slot that is meant), -ESHUTDOWN or -ENOMEM. Never waits for these. */
     int (*attempt)(thrum_queue *queue, void *item);
     /* Returns whether an attempt would not say -EAGAIN. */
     bool (*can)(thrum_queue *queue);
@@ -67,7 +68,10 @@ typedef struct thrum__verb {
 extern const thrum__verb thrum__queue_getting;
 extern const thrum__verb thrum__queue_putting;
 
-/* Waits until an attempt of `verb` says anything but -EAGAIN, or for `deadline` or a signal. */
+/* Returns what an attempt says when nobody is in the middle of its slot. */
+int thrum__queue_try(thrum_queue *queue, const thrum__verb *verb, void *item);
+
+/* Waits until an attempt of `verb` says neither -EAGAIN nor -EBUSY, or for `deadline` or a signal. */
 int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, int64_t deadline,
                       unsigned flags);
 
@@ -89,15 +93,6 @@ int thrum__queue_task_done(thrum_queue *queue);
 
 /* Returns whether anybody waits in the queue. */
 bool thrum__queue_awaited(thrum_queue *queue);
-
-/* How often a strand has waited for another one that is in the middle of a slot. */
-typedef struct thrum__pace {
-    unsigned waits;
-} thrum__pace;
-
-/* Lets the one that holds `slot` go on: pauses, then yields, then short sleeps, so that it runs whatever
- * the priority of the caller. */
-void thrum__queue_pace(thrum__pace *pace, const void *slot);
 
 /* Returns `size` bytes of zero at a multiple of THRUM__APART, and in *memory what to free(); or NULL. */
 void *thrum__queue_alloc(size_t size, void **memory);

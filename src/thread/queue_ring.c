@@ -110,7 +110,6 @@ static int grow(thrum_queue *queue, thrum__ring *ring) {
 }
 
 int thrum__ring_put_slow(thrum_queue *queue, const void *item) {
-    thrum__pace pace = {0};
     for (;;) {
         thrum__ring *ring = thrum__ring_load(&queue->tail_ring);
         size_t tail = thrum__position(&ring->tail);
@@ -135,13 +134,12 @@ int thrum__ring_put_slow(thrum_queue *queue, const void *item) {
             if (rc != 0)
                 return rc;
         } else if (thrum__position(&ring->tail) == tail) {
-            thrum__queue_pace(&pace, slot); /* a get of the lap before is in the middle of it */
+            return -EBUSY; /* a get of the lap before is in the middle of it */
         }
     }
 }
 
 int thrum__ring_get_slow(thrum_queue *queue, void *item) {
-    thrum__pace pace = {0};
     for (;;) {
         thrum__ring *ring = thrum__ring_load(&queue->head_ring);
         size_t head = thrum__position(&ring->head);
@@ -158,7 +156,7 @@ int thrum__ring_get_slow(thrum_queue *queue, void *item) {
         size_t tail = thrum__position(&ring->tail);
         if ((tail & ~(size_t)THRUM__FLAGS) != head) {
             if (thrum__position(&ring->head) == head)
-                thrum__queue_pace(&pace, slot); /* its put is in the middle of it */
+                return -EBUSY; /* its put is in the middle of it */
         } else if (tail & THRUM__CLOSED) {
             move_on(&queue->head_ring, ring);
         } else {

@@ -74,13 +74,45 @@ static void pass_on(thrum_queue *queue, const thrum__verb *verb) {
     thrum__lot_unpark(&granted);
 }
 
+/* Lets the strand that is in the middle of a slot go on, when called for the n-th time: pauses, then yields,
+ * then short sleeps, so that it runs whatever the priority of the caller. */
+static void pace(const thrum_queue *queue, thrum__strand *self, unsigned n) {
+    if (n < PACE_PAUSES && thrum__strand_may_spin(self)) {
+        for (unsigned i = 0; i < 1U << n; i++)
+            thrum__pause();
+    } else if (n < PACE_YIELDS) {
+        self->ops->yield();
+    } else {
+        unsigned doubled = n - PACE_YIELDS < PACE_DOUBLED ? n - PACE_YIELDS : PACE_DOUBLED;
+        thrum__waiter waiter;
+        int64_t deadline = self->ops->now() + ((int64_t)PACE_NS << doubled);
+        thrum__bucket *bucket = thrum__lot_lock(queue);
+        thrum__lot_enqueue(bucket, &waiter, queue, &slot_kind);
+        (void)thrum__lot_park(bucket, &waiter, deadline, 0); /* nobody wakes it */
+        thrum__lot_done(&waiter);
+    }
+}
+
+int thrum__queue_try(thrum_queue *queue, const thrum__verb *verb, void *item) {
+    int rc;
+    for (unsigned n = 0; (rc = verb->attempt(queue, item)) == -EBUSY; n++)
+        pace(queue, thrum__strand_self(), n);
+    return rc;
+}
+
+static bool again(int rc) { return rc == -EAGAIN || rc == -EBUSY; }
+
+static bool late(thrum__strand *self, int64_t deadline) {
+    return deadline != INT64_MAX && deadline <= self->ops->now();
+}
+
 /* Attempts again and again for a while: with pauses when the other side may be running on another CPU, as
  * the lot looks before a sleep; else it lets others run on this one. */
 static int look(thrum_queue *queue, const thrum__verb *verb, void *item, thrum__strand *self,
                 int64_t deadline) {
     int rc = -EAGAIN;
     if (!thrum__strand_may_spin(self)) {
-        for (int i = 0; i < YIELDS && rc == -EAGAIN && deadline == INT64_MAX; i++) {
+        for (int i = 0; i < YIELDS && again(rc) && deadline == INT64_MAX; i++) {
             self->ops->yield();
             rc = verb->attempt(queue, item);
         }
@@ -91,14 +123,14 @@ static int look(thrum_queue *queue, const thrum__verb *verb, void *item, thrum__
         return rc;
     }
     uint32_t pauses = 1;
-    for (uint32_t left = thrum__cpu_pauses(LOOK_NS); left > pauses && rc == -EAGAIN;
+    for (uint32_t left = thrum__cpu_pauses(LOOK_NS); left > pauses && again(rc);
          left -= pauses) {
         pauses = pauses < PAUSES_MAX ? pauses * 2 : pauses;
         for (uint32_t i = 0; i < pauses; i++)
             thrum__pause();
         rc = verb->attempt(queue, item);
     }
-    self->misses = rc != -EAGAIN ? 0 : self->misses < MISSES_MAX ? self->misses + 1 : MISSES_MAX;
+    self->misses = !again(rc) ? 0 : self->misses < MISSES_MAX ? self->misses + 1 : MISSES_MAX;
     self->skip = (uint8_t)((1U << self->misses) - 1);
     return rc;
 }
@@ -127,18 +159,19 @@ int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, i
                       unsigned flags) {
     thrum__strand *self = thrum__strand_self();
     bool owes = false;
+    unsigned paced = 0;
     int rc;
-    if (deadline != INT64_MAX && deadline <= self->ops->now())
+    if (late(self, deadline))
         return -ETIMEDOUT;
     do {
         rc = look(queue, verb, item, self, deadline);
-        if (rc == -EAGAIN)
-            rc = sleep_once(queue, verb, deadline, flags, &owes);
-        else
-            break;
-        if (rc == 0)
+        if (rc == -EAGAIN && (rc = sleep_once(queue, verb, deadline, flags, &owes)) == 0)
             rc = verb->attempt(queue, item);
-    } while (rc == -EAGAIN);
+        if (rc == -EBUSY) {
+            pace(queue, self, paced++);
+            rc = late(self, deadline) ? -ETIMEDOUT : verb->attempt(queue, item);
+        }
+    } while (again(rc));
     if (owes)
         pass_on(queue, verb);
     return rc;
@@ -183,23 +216,4 @@ bool thrum__queue_awaited(thrum_queue *queue) {
         thrum__lot_unlock(bucket);
     }
     return awaited;
-}
-
-void thrum__queue_pace(thrum__pace *pace, const void *slot) {
-    thrum__strand *self = thrum__strand_self();
-    unsigned n = pace->waits++;
-    if (n < PACE_PAUSES && thrum__strand_may_spin(self)) {
-        for (unsigned i = 0; i < 1U << n; i++)
-            thrum__pause();
-    } else if (n < PACE_YIELDS) {
-        self->ops->yield();
-    } else {
-        unsigned doubled = n - PACE_YIELDS < PACE_DOUBLED ? n - PACE_YIELDS : PACE_DOUBLED;
-        thrum__waiter waiter;
-        int64_t deadline = self->ops->now() + ((int64_t)PACE_NS << doubled);
-        thrum__bucket *bucket = thrum__lot_lock(slot);
-        thrum__lot_enqueue(bucket, &waiter, slot, &slot_kind);
-        (void)thrum__lot_park(bucket, &waiter, deadline, 0); /* nobody wakes it */
-        thrum__lot_done(&waiter);
-    }
 }
