@@ -78,7 +78,8 @@ def run(model):
     for define in [None, *variants, *mutants]:
         start = time.monotonic()
         try:
-            if define and not re.search(rf"^#ifn?def {define}$", sources, re.M):
+            asks = rf"^#(?:ifn?def {define}|(?:el)?if defined\({define}\))$"
+            if define and not re.search(asks, sources, re.M):
                 raise RuntimeError("no #ifdef asks for it")
             with tempfile.TemporaryDirectory() as folder:
                 right, words = judge(verify(model, define, folder), define in mutants,
