@@ -13,7 +13,7 @@
 #include "sanitizers.h"
 #include "world.h"
 
-enum { SECONDS_PER_TEST = 55, TESTS_MAX = 128, LAST_STEPS_MAX = 10000 };
+enum { SECONDS_PER_TEST = 55, TESTS_MAX = 128, THREADS_MAX = 8, LAST_STEPS_MAX = 10000 };
 
 static struct {
     const spec_world *world;
@@ -69,11 +69,23 @@ static void at_failure(int number) {
     raise(number);
 }
 
+/* Returns 1 if the timers' thread, which stays, has been started. */
+static int lasting(void) {
+    thrum_thread *threads[THREADS_MAX];
+    int found = 0;
+    int n = thrum_thread_enumerate(threads, THREADS_MAX);
+    for (int i = 0; i < n && i < THREADS_MAX; i++) {
+        found |= strcmp(thrum_thread_name(threads[i]), "thrum-timer") == 0;
+        thrum_thread_free(threads[i]);
+    }
+    return found;
+}
+
 /* A thread that is not counted any more may still be about to leave its stack. */
-static bool stacks_are_left(void) {
-    for (int i = 0; i < LAST_STEPS_MAX && self.world->stacks() > 1; i++)
+static bool stacks_are_left(int expected) {
+    for (int i = 0; i < LAST_STEPS_MAX && self.world->stacks() > expected; i++)
         spec_yield();
-    return self.world->stacks() > 1;
+    return self.world->stacks() > expected;
 }
 
 static void run_one(void **state) {
@@ -84,7 +96,8 @@ static void run_one(void **state) {
     void *initial = test->initial_state;
     test->test_func(&initial);
     alarm(0);
-    if (thrum_thread_active_count() > 1 || stacks_are_left()) {
+    int expected = 1 + lasting();
+    if (thrum_thread_active_count() > expected || stacks_are_left(expected)) {
         fprintf(stderr, "%s leaves threads or stacks behind:\n", test->name);
         thrum_dump(STDERR_FILENO);
         abort();
