@@ -19,6 +19,7 @@
 #include <thrum/semaphore.h>
 #include <thrum/thread.h>
 #include <thrum/time.h>
+#include <thrum/timer.h>
 #include <thrum/wait.h>
 
 #endif

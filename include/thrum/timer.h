@@ -8,8 +8,11 @@
  *     thrum_timer_free(t);
  *
  * One thread, started with the first timer, calls them all, one after the other: a callback that takes long
- * makes later ones late. It is a daemon thread, but the program's end waits for one-shot timers that are still
- * pending, as it does in Python (not for those started with .daemon, nor for repeating ones). */
+ * makes later ones late. Those due at the same time are called in the order of their start. It is a daemon
+ * thread, but the program's end waits for one-shot timers that are still pending or run, as it does in Python
+ * (not for those started with .daemon, nor for repeating ones). A callback that ends the thread (pthread_exit)
+ * ends its own call only: another thread takes over; one that calls exit() is not waited for. In the child
+ * of a fork no timer of the parent is pending. */
 #ifndef THRUM_TIMER_H
 #define THRUM_TIMER_H
 
@@ -31,10 +34,11 @@ typedef struct thrum_timer_opts {
     void *reserved[4]; /* must be zero */
 } thrum_timer_opts;
 
-/* Calls fn(arg) on the timers' thread `seconds` from now, and then every opts->every seconds, counted from
- * the first call's due time: a late call does not move the later ones; calls that a long callback missed
- * are left out. `*out` gets a handle to be freed; with `out` NULL the timer just runs. A failure of fn
- * (thrum_raise()) goes to the excepthook, with the timer's name as its task; a repeating timer goes on.
+/* Calls fn(arg) on the timers' thread `seconds` from now (zero and less: at once; infinity: never), and then
+ * every opts->every seconds, counted from the first call's due time: a late call does not move the later
+ * ones; calls that a long callback missed are left out. `*out` gets a handle to be freed, before the first
+ * call begins; with `out` NULL the timer just runs. A failure of fn (thrum_raise()) goes to the excepthook,
+ * with the timer's name as its task; a repeating timer goes on.
  * Returns 0, -EINVAL (fn is NULL, NaN, a bad option; named on stderr), -ENOTSUP, -ENOMEM or -EAGAIN (no
  * thread). Any thread. */
 THRUM_API int thrum_timer_start(thrum_timer **out, double seconds, void (*fn)(void *arg), void *arg,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of the program: it waits for the regular threads, and for nothing else. */
+/* The end of the program: it waits for the regular threads and timers, and for nothing else. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "park/lot.h"
 #include "thread/thread.h"
+#include "thread/timer.h"
 
 static const double NOTICE_SECONDS = 5.0;
 enum { NAMES_SIZE = 512 };
@@ -57,25 +58,33 @@ static void print_notice(void) {
         used += n > 0 ? (size_t)n : 0;
     }
     thrum__registry_unlock();
+    used = thrum__timer_names(names, sizeof names, used);
     if (used > 0)
         thrum__complain("the program's end waits for %s", names);
 }
 
+/* Returns 0, -ETIMEDOUT or -EAGAIN: look again. Drops the handle. */
+static int wait_for_one(thrum_thread *thread, int64_t deadline) {
+    int rc = thrum__thread_wait(thread, deadline, false, true);
+    if (rc == 0 && !thrum_thread_is_alive(thread))
+        thrum__thread_reap(thread, true);
+    thrum_thread_free(thread);
+    return rc == 0 ? -EAGAIN : rc;
+}
+
 static void wait_for_threads(void) {
-    bool noticed = false;
-    thrum_thread *thread;
+    int64_t deadline = thrum_in(NOTICE_SECONDS).ns;
+    int rc;
     thrum__store_relaxed(&exiting, thrum__strand_self()->id);
-    int64_t notice_at = thrum_in(NOTICE_SECONDS).ns;
-    while ((thread = oldest_regular()) != NULL) {
-        int64_t deadline = noticed ? INT64_MAX : notice_at;
-        if (thrum__thread_wait(thread, deadline, false, true) == -ETIMEDOUT) {
+    thrum__timer_leave();
+    do {
+        thrum_thread *thread = oldest_regular();
+        rc = thread ? wait_for_one(thread, deadline) : thrum__timer_wait(deadline);
+        if (rc == -ETIMEDOUT) {
             print_notice();
-            noticed = true;
-        } else if (!thrum_thread_is_alive(thread)) {
-            thrum__thread_reap(thread, true);
+            deadline = INT64_MAX;
         }
-        thrum_thread_free(thread);
-    }
+    } while (rc != 0);
 }
 
 /* Registered to run after wait_for_threads(): meets a second thread that calls exit() while the first
@@ -85,6 +94,7 @@ static void park_second_exit(void) {
     if (thrum__load_relaxed(&exiting) == self->id)
         return;
     atexit(park_second_exit);
+    thrum__timer_leave();
     thrum_thread *thread = thrum__thread_of(self);
     if (thread) {
         thrum__registry_lock();

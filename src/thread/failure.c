@@ -23,9 +23,9 @@ void thrum_set_excepthook(void (*function)(const thrum_failure *, void *), void 
 void thrum__failure_child_after_fork(void) { hook_lock = (thrum__raw_lock){0}; }
 
 static void report_to_stderr(const thrum_failure *failure) {
-    thrum__complain("thread \"%s\" failed: %s (%s, %d) at %s:%d",
-                    failure->thread ? failure->thread : "?", failure->message,
-                    thrum_strerror(failure->code), failure->code,
+    thrum__complain("%s \"%s\" failed: %s (%s, %d) at %s:%d", failure->task ? "task" : "thread",
+                    failure->task ? failure->task : failure->thread ? failure->thread : "?",
+                    failure->message, thrum_strerror(failure->code), failure->code,
                     failure->file ? failure->file : "?", failure->line);
 }
 
@@ -38,6 +38,26 @@ void thrum__failure_report(const thrum_failure *failure) {
         function(failure, arg);
     else
         report_to_stderr(failure);
+}
+
+static void forget(thrum_thread *thread) {
+    thread->raised = false;
+    thread->failure = (thrum_failure){.code = 0};
+}
+
+void thrum__failure_flush(const char *task) {
+    thrum_thread *self = thrum__thread_of(thrum__strand_self());
+    char message[THRUM__MESSAGE_SIZE];
+    if (!self || !self->raised)
+        return;
+    thrum_failure failure = self->failure;
+    memcpy(message, self->message, sizeof message);
+    failure.message = message;
+    failure.thread = thrum_thread_name(self);
+    failure.task = task;
+    forget(self);
+    thrum__failure_report(&failure);
+    forget(self); /* what the hook has raised */
 }
 
 int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, const char *file,

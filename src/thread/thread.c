@@ -10,8 +10,8 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "park/lot.h"
-#include "sync/wait.h"
 #include "sync/local.h"
+#include "sync/wait.h"
 #include "thread/thread.h"
 
 static uint32_t thread_counter; /* relaxed: for the names "Thread-N" */

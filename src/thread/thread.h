@@ -76,6 +76,10 @@ static inline thrum_thread *thrum__thread_of(const thrum__strand *strand) {
 int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, const char *file,
                         int line, int code, const char *format, __builtin_va_list args);
 
+/* Tells the excepthook of what the calling thread has raised, as a failure of `task`, and takes it back: the
+ * thread goes on. */
+void thrum__failure_flush(const char *task);
+
 /* Tells the excepthook. */
 void thrum__failure_report(const thrum_failure *failure);
 
