@@ -206,7 +206,7 @@ static void *run_interruptible(void *fn) {
     return NULL;
 }
 
-/* Returns with what a wait ends that gets signals until it ends or `n` were handled. */
+/* Sends signals to a thread in fn() until that has ended, or `n` were handled. */
 static thrum_thread *interrupt(int (*fn)(void), uint32_t n) {
     thrum_thread *thread = spec_start(run_interruptible, (void *)(uintptr_t)fn);
     thrum_event_wait(&s.ready);
@@ -214,7 +214,7 @@ static thrum_thread *interrupt(int (*fn)(void), uint32_t n) {
     while (!seen(&s.returned) && seen(&s.handled) < n) {
         uint32_t handled = seen(&s.handled);
         assert_int_equal(pthread_kill(s.target, SIGUSR1), 0);
-        while (seen(&s.handled) == handled)
+        while (seen(&s.handled) == handled && !seen(&s.returned))
             spec_yield();
     }
     return thread;

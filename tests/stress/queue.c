@@ -267,5 +267,59 @@ static void test_free_by_who_knows(void **state) {
     run_mail(do_one, join_one_and_free);
 }
 
+/* Nobody has a time limit here, and each wait is for the other: one lost wake stops all. */
+static struct {
+    thrum_queue *ask, *answer;
+} pair;
+
+static void dawdle(void) {
+    for (volatile uint32_t n = spec_random(2000); n > 0; n--)
+        continue;
+}
+
+static void *answer_all(void *arg) {
+    int number;
+    while (thrum_queue_get(pair.ask, &number) == 0) {
+        dawdle();
+        assert_int_equal(thrum_queue_put(pair.answer, &number), 0);
+    }
+    return arg;
+}
+
+static void *ask_all(void *arg) {
+    while (!over()) {
+        int number = 0;
+        assert_int_equal(thrum_queue_put(pair.ask, &number), 0);
+        dawdle();
+        assert_int_equal(thrum_queue_get(pair.answer, &number), 0);
+    }
+    return arg;
+}
+
+static void ask_and_answer(thrum_queue_order order, int n) {
+    spec_team asking = {.n = 0};
+    spec_team answering = {.n = 0};
+    start(order, 1, 0.25);
+    const thrum_queue_opts opts = {.maxsize = 1, .order = order};
+    pair.ask = thrum_queue_new(sizeof(int), &opts);
+    pair.answer = thrum_queue_new(sizeof(int), &opts);
+    spec_team_start(&answering, n, answer_all, NULL);
+    spec_team_start(&asking, n, ask_all, NULL);
+    spec_team_join(&asking);
+    thrum_queue_shutdown(pair.ask, false);
+    spec_team_join(&answering);
+    thrum_queue_free(pair.ask);
+    thrum_queue_free(pair.answer);
+    thrum_queue_free(s.queue);
+}
+
+static void test_no_wake_is_lost(void **state) {
+    (void)state;
+    for (int n = 1; n <= 4; n += 3) {
+        ask_and_answer(THRUM_FIFO, n);
+        ask_and_answer(THRUM_LIFO, n);
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_every_item_once), cmocka_unit_test(test_shutdown_in_the_middle),
-           cmocka_unit_test(test_free_by_who_knows));
+           cmocka_unit_test(test_free_by_who_knows), cmocka_unit_test(test_no_wake_is_lost));
