@@ -11,7 +11,7 @@
  * Every statement is reached.
  *
  * Variants: ONE_PERMIT
- * Mutants: MUTANT_TIMEOUT_ADDS_BLINDLY MUTANT_LEAVE_PLAIN MUTANT_PENDING_IGNORED MUTANT_PENDING_LOST
+ * Mutants: MUTANT_TIMEOUT_ADDS_BLINDLY MUTANT_PENDING_IGNORED MUTANT_PENDING_LOST
  *          MUTANT_PENDING_READ_OUTSIDE MUTANT_QUEUE_READ_OUTSIDE MUTANT_PAYS_ALL
  *          MUTANT_TIMEOUT_DROPS_GRANT MUTANT_FLAG_BESIDE_COUNT MUTANT_TRY_TAKES_AND_GIVES_BACK
  *          MUTANT_ACQUIRE_PLAIN MUTANT_RELEASE_PLAIN */
@@ -41,17 +41,6 @@ byte rounds = ALL_ROUNDS, running = STRANDS;
 
 /* A debtor gives up. */
 inline leave() {
-#ifdef MUTANT_LEAVE_PLAIN
-    change = count;
-    d_step {
-        assert(alive);
-        if
-        :: change < 0 -> count = change + 1; DEQUEUE(SEMAPHORE, me); given_up = true
-        :: else
-        fi;
-        change = 0
-    }
-#else
     d_step {
         assert(alive);
         if
@@ -63,7 +52,6 @@ inline leave() {
 #endif
         fi
     }
-#endif
 }
 
 inline after_leave() { skip }
