@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs the programs of examples/ in order, each under a heading; stops at the first that fails.
+# Runs the programs of examples/ in order, each under a heading; stops at the first that fails. Then
+# tree_sum reads the machine's own files; that some of them are not for everybody is no failure.
 set -u
 
 if [ $# -ne 1 ] || [ ! -d "$1/examples" ]; then
@@ -19,16 +20,36 @@ title() {
     sed -n -e '/SPDX/d' -e '/^\/\*/{s|^/\* *||;s| *\*/$||;p;q;}' "$1"
 }
 
-for source in "$sources"/[0-9]*.c; do
-    program=$(basename "$source" .c)
-    printf '%s%s  %s%s   [examples/%s.c]\n\n' \
-        "$bold" "${program%%_*}" "$(title "$source")" "$plain" "$program"
-    "$build/examples/$program" 2>&1
-    status=$?
-    if [ "$status" -ne 0 ]; then
-        echo "tour: $program ended with exit code $status" >&2
+heading() {
+    printf '%s%s  %s%s   [examples/%s.c]\n\n' "$bold" "$1" "$(title "$sources/$2.c")" "$plain" "$2"
+}
+
+stop_unless() {
+    if [ "$1" -ne 0 ]; then
+        echo "tour: $2 ended with exit code $1" >&2
         exit 1
     fi
     echo
+}
+
+for source in "$sources"/[0-9]*.c; do
+    program=$(basename "$source" .c)
+    heading "${program%%_*}" "$program"
+    "$build/examples/$program" 2>&1
+    stop_unless $? "$program"
 done
+
+for files in /usr/include /usr/share /etc; do
+    [ -d "$files" ] && break
+done
+sums=$(mktemp) || exit 1
+trap 'rm -f "$sums"' EXIT
+heading '  ' tree_sum
+echo "\$ tree_sum $files"
+"$build/examples/tree_sum" "$files" >"$sums"
+status=$?
+echo "The last of its lines, of which each is a checksum, a size and a path:"
+tail -n 3 "$sums"
+[ "$status" -eq 1 ] && status=0
+stop_unless "$status" tree_sum
 echo "Next: change something in examples/ and run it again; README.md says where to read on."

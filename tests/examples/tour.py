@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tour.py TOUR_SH: runs a copy of the tour's script on two programs of its own."""
+"""tour.py TOUR_SH: runs a copy of the tour's script on programs of its own."""
 import os
 import shutil
 import subprocess
@@ -31,19 +31,27 @@ def main():
         build = os.path.join(root, "a build")
         os.mkdir(os.path.join(root, "tools"))
         shutil.copy(sys.argv[1], os.path.join(root, "tools", "tour.sh"))
-        for program, title in (("01_one", "The first."), ("12_two", "The second: it\n * goes on.")):
+        for program, title in (("01_one", "The first."), ("12_two", "The second: it\n * goes on."),
+                               ("tree_sum", "The last.")):
             write(f"{root}/examples/{program}.c",
                   f"/* SPDX-License-Identifier: MIT */\n/* {title} */\nint main(void);\n")
             write(f"{build}/examples/{program}",
                   f"#!/bin/sh\necho {program} out\necho {program} err >&2\n", 0o755)
         status, output = tour(root, build)
         wanted = ["01  The first.", "01_one out", "01_one err", "12  The second", "12_two out",
-                  "12_two err", "Next: "]
+                  "12_two err", "The last.", "$ tree_sum /", "tree_sum out", "Next: "]
         places = [output.find(text) for text in wanted]
         expect("a line is missing or out of order", -1 not in places and places == sorted(places),
                output)
         expect("exit code is not 0", status == 0, output)
         expect("colours without a terminal", "\033" not in output, output)
+        write(f"{build}/examples/tree_sum", "#!/bin/sh\nseq 100\nexit 1\n", 0o755)
+        status, output = tour(root, build)
+        expect("unreadable files stop the tour", status == 0 and "Next: " in output, output)
+        expect("the end of a long list", "98\n99\n100\n" in output and "50\n" not in output, output)
+        write(f"{build}/examples/tree_sum", "#!/bin/sh\nexit 3\n", 0o755)
+        status, output = tour(root, build)
+        expect("a failing tree_sum passes", status != 0 and "Next: " not in output, output)
         write(f"{build}/examples/01_one", "#!/bin/sh\nexit 3\n", 0o755)
         status, output = tour(root, build)
         expect("a failing program does not stop the tour",

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole program: checksums of every file below a directory, read by several threads.
+ *
+ *     walker --jobs--> workers --outcomes--> main --sorted--> standard output
+ *
+ * The first two queues are bounded, so that nobody runs too far ahead; only main writes. On Ctrl-C
+ * a thread in sigwait() sets the event `stop`, which everybody looks at. */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <dirent.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <thrum.h>
+#include <unistd.h>
+
+enum { MAX_WORKERS = 1024, MAX_JOBS = 50000, MAX_OUTCOMES = 1000, CHUNK = 1 << 16 };
+
+typedef struct entry {
+    char *path; /* from malloc(); handed from queue to queue */
+    enum { OTHER, SUMMED, FAILED, LINK } kind;
+    int error; /* of FAILED */
+    uint32_t crc;
+    unsigned long long bytes;
+} entry;
+
+static thrum_queue *directories, *jobs, *outcomes, *sorted; /* of entries */
+static thrum_event stop, walked;
+static int caught; /* the signal: written before `stop` is set, read after */
+static atomic_ullong bytes_found, bytes_read;
+static atomic_int working; /* workers that have not ended */
+static unsigned long long count[LINK + 1], bytes; /* by kind; of SUMMED */
+static thrum_deadline began;
+static uint32_t table[8][256]; /* of add_bytes() */
+static int workers, null; /* options */
+
+static const char help[] =
+    "Usage: tree_sum [-j N] [-0] [DIRECTORY]\n"
+    "Prints checksum, size and path of every file below DIRECTORY (/usr/include), by path.\n\n"
+    "  -j, --jobs=N   read N files at a time, 1 to 1024 (default: the CPUs allowed)\n"
+    "  -0, --null     end each line with a zero byte, and print odd names as they are\n"
+    "      --help     print this\n\n"
+    "A line is 'CRC SIZE PATH', as POSIX cksum has it. Newlines, carriage returns and backslashes\n"
+    "in PATH become \\n, \\r, \\\\, and such a line begins with a backslash, as in sha256sum.\n"
+    "Symbolic links are not followed. Ctrl-C prints the sums so far; again: ends at once.\n"
+    "Exit code: 0; 1: something could not be read; 2: a wrong option; 128 + signal.\n";
+
+static void die(const char *what, int code) {
+    fprintf(stderr, "tree_sum: %s: %s\n", what, thrum_strerror(code));
+    _exit(1);
+}
+
+static void put(thrum_queue *queue, const entry *e) {
+    if (e->path == NULL || thrum_queue_put(queue, e) == -ENOMEM)
+        die("path", -ENOMEM);
+}
+
+static void finish(entry *e, int kind, int error) {
+    e->kind = kind;
+    e->error = error;
+    put(outcomes, e);
+}
+
+/* The checksum of POSIX cksum: polynomial 0x04c11db7, then the length; eight bytes at a time. */
+static void make_table(void) {
+    for (int i = 0; i < 8 * 256; i++) {
+        uint32_t crc = i < 256 ? (uint32_t)i << 24 : table[i / 256 - 1][i % 256];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc << 1 ^ (crc >> 31 ? 0x04c11db7 : 0);
+        table[i / 256][i % 256] = crc;
+    }
+}
+
+static uint32_t add_bytes(uint32_t crc, const uint8_t *p, size_t n) {
+    for (; n >= 8; p += 8, n -= 8)
+        crc = table[7][p[0] ^ crc >> 24] ^ table[6][p[1] ^ (crc >> 16 & 255)] ^
+              table[5][p[2] ^ (crc >> 8 & 255)] ^ table[4][p[3] ^ (crc & 255)] ^
+              table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
+    for (; n > 0; p++, n--)
+        crc = crc << 8 ^ table[0][*p ^ crc >> 24];
+    return crc;
+}
+
+static void sum_file(entry *e) {
+    uint8_t chunk[CHUNK];
+    ssize_t n = 1;
+    int fd = open(e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    while (fd >= 0 && !thrum_event_is_set(&stop) && (n = read(fd, chunk, sizeof(chunk))) > 0) {
+        e->crc = add_bytes(e->crc, chunk, (size_t)n);
+        e->bytes += (unsigned)n;
+        bytes_read += (unsigned)n;
+    }
+    for (unsigned long long length = e->bytes; length > 0; length >>= 8)
+        e->crc = add_bytes(e->crc, (uint8_t[]){length & 255}, 1);
+    e->crc = ~e->crc;
+    finish(e, fd < 0 || n < 0 ? FAILED : n == 0 ? SUMMED : OTHER, errno);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void *work(void *arg) {
+    entry e;
+    while (thrum_queue_get(jobs, &e) == 0)
+        if (thrum_event_is_set(&stop))
+            finish(&e, OTHER, 0);
+        else
+            sum_file(&e);
+    if (atomic_fetch_sub(&working, 1) == 1)
+        thrum_queue_shutdown(outcomes, false);
+    return arg;
+}
+
+static void found(const char *directory, int fd, const char *name) {
+    struct stat st;
+    entry e = {0};
+    const char *slash = directory[strlen(directory) - 1] == '/' ? "" : "/";
+    if (asprintf(&e.path, "%s%s%s", directory, slash, name) < 0)
+        die("path", -ENOMEM);
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        finish(&e, FAILED, errno);
+    } else if (S_ISDIR(st.st_mode)) {
+        put(directories, &e);
+    } else if (S_ISREG(st.st_mode)) {
+        bytes_found += (unsigned long long)st.st_size;
+        put(jobs, &e);
+    } else {
+        finish(&e, S_ISLNK(st.st_mode) ? LINK : OTHER, 0);
+    }
+}
+
+static void read_directory(entry *e) {
+    DIR *directory = opendir(e->path);
+    struct dirent *d = NULL;
+    while (directory != NULL && (errno = 0, d = readdir(directory)) != NULL &&
+           !thrum_event_is_set(&stop))
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            found(e->path, dirfd(directory), d->d_name);
+    finish(e, d == NULL && errno != 0 ? FAILED : OTHER, errno);
+    if (directory != NULL)
+        closedir(directory);
+}
+
+static void *walk(void *root) {
+    entry e = {.path = strdup(root)};
+    put(directories, &e);
+    while (!thrum_event_is_set(&stop) && thrum_queue_try_get(directories, &e) == 0)
+        read_directory(&e);
+    while (thrum_queue_try_get(directories, &e) == 0)
+        free(e.path);
+    thrum_event_set(&walked);
+    thrum_queue_shutdown(jobs, false); /* the workers end once it is empty */
+    return NULL;
+}
+
+static void *watch_signals(void *signals) {
+    int again;
+    sigwait(signals, &caught);
+    thrum_event_set(&stop);
+    sigwait(signals, &again);
+    _exit(128 + again);
+}
+
+static void draw(void) {
+    double read = (double)bytes_read, known = (double)bytes_found;
+    double rate = read * 1e9 / (double)(thrum_now().ns - began.ns);
+    double left = rate > 0 && known > read ? (known - read) / rate : 0;
+    fprintf(stderr, "\r\033[K%llu files, %.1f MB, %.1f MB/s, %s%.0f s left", count[SUMMED],
+            read / 1e6, rate / 1e6, thrum_event_is_set(&walked) ? "" : "at least ", left);
+}
+
+static void collect(bool terminal) {
+    thrum_deadline redraw = terminal ? thrum_in(0.1) : THRUM_NEVER;
+    entry e;
+    for (int rc; (rc = thrum_queue_get_until(outcomes, &e, redraw)) != -ESHUTDOWN;) {
+        if (rc == 0) {
+            count[e.kind]++;
+            bytes += e.kind == SUMMED ? e.bytes : 0;
+            if (e.kind == SUMMED || e.kind == FAILED)
+                put(sorted, &e);
+            else
+                free(e.path);
+        }
+        if (thrum_now().ns >= redraw.ns) {
+            draw();
+            redraw = thrum_in(0.1);
+        }
+    }
+    if (terminal)
+        fputs("\r\033[K", stderr);
+}
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const entry *)a)->path, ((const entry *)b)->path);
+}
+
+static void print_path(FILE *out, const char *path, bool escape) {
+    for (; *path != '\0'; path++)
+        if (!escape || strchr("\n\r\\", *path) == NULL)
+            putc(*path, out);
+        else
+            fprintf(out, "\\%c", *path == '\n' ? 'n' : *path == '\r' ? 'r' : '\\');
+}
+
+static void print_results(void) {
+    entry e;
+    while (thrum_queue_try_get(sorted, &e) == 0) {
+        if (e.kind == FAILED) {
+            fputs("tree_sum: ", stderr);
+            print_path(stderr, e.path, true);
+            fprintf(stderr, ": %s\n", strerror(e.error));
+        } else {
+            bool odd = !null && strpbrk(e.path, "\n\r\\") != NULL;
+            printf("%s%lu %llu ", odd ? "\\" : "", (unsigned long)e.crc, e.bytes);
+            print_path(stdout, e.path, odd);
+            putchar(null ? '\0' : '\n');
+        }
+        free(e.path);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        die("standard output", -errno);
+}
+
+static char *parse(int argc, char **argv) {
+    struct option names[] = {{"jobs", 1, 0, 'j'}, {"null", 0, 0, '0'}, {"help", 0, 0, 'h'}, {0}};
+    char *end;
+    cpu_set_t cpus;
+    workers = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    for (int c; (c = getopt_long(argc, argv, "j:0", names, NULL)) != -1;) {
+        if (c == 'j') {
+            long n = strtol(optarg, &end, 10);
+            workers = *end == '\0' && n >= 1 && n <= MAX_WORKERS ? (int)n : 0;
+        } else if (c == '0') {
+            null = 1;
+        } else {
+            exit(c == 'h' && fputs(help, stdout) >= 0 ? 0 : 2); /* getopt has said what is wrong */
+        }
+    }
+    if (workers < 1 || argc - optind > 1) {
+        fprintf(stderr, "tree_sum: %s (see --help)\n",
+                workers < 1 ? "-j wants a number from 1 to 1024" : "one directory, please");
+        exit(2);
+    }
+    return optind < argc ? argv[optind] : "/usr/include";
+}
+
+static thrum_thread *start(void *(*fn)(void *), void *arg) {
+    thrum_thread *thread;
+    int rc = thrum_thread_start(&thread, fn, arg, &(thrum_thread_opts){.daemon = true});
+    if (rc != 0)
+        die("thread", rc);
+    return thread;
+}
+
+static void block_signals(sigset_t *signals) {
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, signals, NULL); /* threads started later inherit it */
+}
+
+int main(int argc, char **argv) {
+    static thrum_thread *threads[MAX_WORKERS + 1];
+    static sigset_t signals;
+    char *root = parse(argc, argv);
+    directories = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_LIFO});
+    jobs = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = MAX_JOBS});
+    outcomes = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = MAX_OUTCOMES});
+    sorted = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_PRIORITY,
+                                                                .compare = by_path});
+    if (!directories || !jobs || !outcomes || !sorted)
+        die("queue", -errno);
+    make_table();
+    began = thrum_now();
+    block_signals(&signals);
+    thrum_thread_free(start(watch_signals, &signals));
+    working = workers;
+    for (int i = 0; i < workers; i++)
+        threads[i] = start(work, NULL);
+    threads[workers] = start(walk, root);
+    collect(isatty(STDERR_FILENO));
+    for (int i = 0; i <= workers; i++) {
+        thrum_thread_join(threads[i], NULL);
+        thrum_thread_free(threads[i]);
+    }
+    bool stopped = thrum_event_is_set(&stop);
+    double seconds = (double)(thrum_now().ns - began.ns) / 1e9;
+    print_results();
+    fprintf(stderr, "tree_sum: %llu files, %llu bytes in %.2f s, %.1f MB/s; %llu links not "
+            "followed, %llu not read%s\n", count[SUMMED], bytes, seconds,
+            (double)bytes / 1e6 / seconds, count[LINK], count[FAILED], stopped ? "; stopped" : "");
+    for (int i = 0; i < 4; i++)
+        thrum_queue_free((thrum_queue *[]){directories, jobs, outcomes, sorted}[i]);
+    return stopped ? 128 + caught : count[FAILED] > 0;
+}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""tree_sum_signals.py COMMAND...: progress on a terminal, and signals in the middle of the work.
+
+A file of many gigabytes that takes no place on the disk keeps a worker busy for as long as needed.
+"""
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from tree_truth import Failed, Tree, as_text, default_signals, expect, run, truth  # noqa: E402
+
+COMMAND = sys.argv[1:]
+LONG = 120  # seconds; only a program that hangs needs them
+DRAWN = re.compile(rb"(\d+) files, \d+\.\d MB, \d+\.\d MB/s, (?:at least )?\d+ s left")
+CLEAR = b"\r\033[K"
+
+
+class Run:
+    """The program with a terminal as its stderr."""
+
+    def __init__(self, *arguments):
+        self.terminal, slave = os.openpty()
+        self.shown = b""
+        self.process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=slave,
+                                        preexec_fn=default_signals)
+        os.close(slave)
+
+    def read_terminal(self):
+        """Returns whether there may be more."""
+        if not select.select([self.terminal], [], [], LONG)[0]:
+            raise Failed(f"nothing more is shown after {self.shown!r}")
+        try:
+            more = os.read(self.terminal, 65536)
+        except OSError:  # what Linux says at the end of a terminal
+            more = b""
+        self.shown += more
+        return more != b""
+
+    def wait_until_drawn(self, files):
+        while not any(int(shown) >= files for shown in DRAWN.findall(self.shown)):
+            expect("the program ended", self.read_terminal(), self.shown)
+
+    def end(self):
+        """Returns exit code, output, and what the terminal showed."""
+        try:
+            while self.read_terminal():
+                pass
+            output = self.process.communicate(timeout=LONG)[0]
+        finally:
+            self.process.kill()
+            os.close(self.terminal)
+        return self.process.returncode, output, self.shown
+
+
+def endless(tree, name):
+    tree.file(name)
+    for bits in (42, 40, 38, 36):
+        try:
+            os.truncate(tree.path(name), 1 << bits)
+            return True
+        except OSError:
+            pass
+    print("skipped: stopping in the middle, this file system has no room for a large empty file")
+    return False
+
+
+def check_stop(tree, small, number, jobs):
+    # With two workers the small files are done whatever the order; with one perhaps none is.
+    started = Run("-j", str(jobs), tree.root)
+    started.wait_until_drawn(len(small) if jobs > 1 else 0)
+    started.process.send_signal(number)
+    status, output, shown = started.end()
+    expect("exit code", status == 128 + number, status, shown)
+    lines = output.splitlines(keepends=True)
+    known = as_text(small).splitlines(keepends=True)
+    if jobs > 1:
+        expect("the small files", lines == known, output)
+    expect("a subset in order", [line for line in known if line in lines] == lines, output)
+    expect("the line is cleared", CLEAR + b"tree_sum: %d files, " % len(lines) in shown and
+           shown.endswith(b"; stopped\r\n"), shown)
+
+
+def check_stops():
+    with Tree() as tree:
+        if not endless(tree, b"m"):
+            return
+        small = [tree.file(name, name) for name in (b"a", b"b", b"y", b"z")]
+        entries = [entry for name in small for entry in truth(tree.path(name))]
+        for jobs in (1, 2, 8):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                check_stop(tree, entries, number, jobs)
+
+
+def check_progress():
+    """A run of any length draws nothing that it does not clear, and says the same in the end."""
+    with Tree() as tree:
+        tree.file(b"a", b"a")
+        tree.file(b"zeros")
+        os.truncate(tree.path(b"zeros"), 1 << 28)
+        status, output, shown = Run(tree.root).end()
+        expect("exit code", status == 0, status, shown)
+        wanted, _ = run(COMMAND, tree.root)
+        expect("the same on a terminal", output == wanted, output)
+        parts = shown.split(CLEAR)
+        expect("progress", all(DRAWN.fullmatch(part) for part in parts[1:-1]), shown)
+        expect("summary", parts[0] == b"" and parts[-1].startswith(b"tree_sum: 2 files, "), shown)
+
+
+def check_second_signal():
+    """Results that nobody reads fill the pipe; the first signal does not help then, the second does."""
+    with Tree() as tree:
+        for number in range(2000):
+            tree.file(b"%0200d" % number)
+        process = subprocess.Popen([*COMMAND, tree.root], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, preexec_fn=default_signals)
+        try:
+            expect("nothing is printed", select.select([process.stdout], [], [], LONG)[0])
+            for _ in range(20 * LONG):
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(timeout=0.05)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
+            expect("exit code", process.returncode == 128 + signal.SIGINT, process.returncode)
+        finally:
+            process.kill()
+            process.stdout.close()
+
+
+def main():
+    os.environ["LC_ALL"] = "C"
+    try:
+        check_progress()
+        check_stops()
+        check_second_signal()
+    except Failed as failed:
+        sys.exit(f"tree_sum_signals.py: {failed}")
+
+
+if __name__ == "__main__":
+    main()
