@@ -159,11 +159,11 @@ static void *walk(void *root) {
 }
 
 static void *watch_signals(void *signals) {
-    int again;
     sigwait(signals, &caught);
     thrum_event_set(&stop);
-    sigwait(signals, &again);
-    _exit(128 + again);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL); /* a second one ends the program at once */
+    pause();
+    return NULL;
 }
 
 static void draw(void) {

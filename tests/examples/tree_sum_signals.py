@@ -126,7 +126,7 @@ def check_second_signal():
                     break
                 except subprocess.TimeoutExpired:
                     pass
-            expect("exit code", process.returncode == 128 + signal.SIGINT, process.returncode)
+            expect("exit code", process.returncode == -signal.SIGINT, process.returncode)
         finally:
             process.kill()
             process.stdout.close()
