@@ -39,7 +39,7 @@ THRUM_API int thrum_local_set(thrum_local *local, void *value);
 
 /* Destroys the values of all threads (calls destroy for each, here), and gives back what `local` uses;
  * afterwards it is as new. For one that goes away before the program does. No other call with the same local may overlap, and no thread may
- * use its value any more. Any thread. */
+ * use its value any more; one that is ending at this moment may still be in destroy. Any thread. */
 THRUM_API void thrum_local_clear(thrum_local *local);
 
 THRUM__END
