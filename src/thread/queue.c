@@ -28,10 +28,19 @@ static bool can_get(thrum_queue *queue) {
     return queue->fifo ? thrum__ring_can_get(queue) : thrum__heap_can_get(queue);
 }
 
-const thrum__verb thrum__queue_putting = {attempt_put, can_put, offsetof(thrum_queue, putters),
-                                          {"queue (put)", NULL}};
-const thrum__verb thrum__queue_getting = {attempt_get, can_get, offsetof(thrum_queue, getters),
-                                          {"queue (get)", NULL}};
+static bool may_put(const thrum_queue *queue) {
+    return queue->fifo ? thrum__ring_may_put(queue)
+                       : thrum__load_relaxed(&queue->heap.count) < queue->maxsize;
+}
+
+static bool may_get(const thrum_queue *queue) {
+    return queue->fifo ? thrum__ring_may_get(queue) : thrum__load_relaxed(&queue->heap.count) > 0;
+}
+
+const thrum__verb thrum__queue_putting = {
+    attempt_put, can_put, may_put, offsetof(thrum_queue, putters), {"queue (put)", NULL}};
+const thrum__verb thrum__queue_getting = {
+    attempt_get, can_get, may_get, offsetof(thrum_queue, getters), {"queue (get)", NULL}};
 
 void *thrum__queue_alloc(size_t size, void **memory) {
     *memory = calloc(1, size + THRUM__APART - 1);
@@ -49,7 +58,8 @@ static const char *mistake(size_t item_size, const thrum_queue_opts *opts) {
     if (opts->order != THRUM_FIFO && opts->order != THRUM_LIFO && opts->order != THRUM_PRIORITY)
         return "there is no such order";
     if ((opts->order == THRUM_PRIORITY) != (opts->compare != NULL))
-        return opts->compare ? "compare is only for THRUM_PRIORITY" : "THRUM_PRIORITY needs compare";
+        return opts->compare ? "compare is only for THRUM_PRIORITY"
+                             : "THRUM_PRIORITY needs compare";
     for (size_t i = 0; i < sizeof opts->reserved / sizeof opts->reserved[0]; i++)
         if (opts->reserved[i])
             return "reserved fields must be zero";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of a queue: queue.c has the public verbs, queue_wait.c the sleeping of both sides and of
- * joiners, queue_ring.c the order FIFO, queue_heap.c the orders LIFO and PRIORITY. An order supplies what
- * never waits for room or items; docs/decisions/0004-queue.md has the argument. */
+ * joiners, queue_ring.c the order FIFO, queue_heap.c the orders LIFO and PRIORITY. An order supplies
+ * attempts, which never wait; docs/decisions/0004-queue.md has the argument. */
 #ifndef THRUM_THREAD_QUEUE_H
 #define THRUM_THREAD_QUEUE_H
 
@@ -47,7 +47,8 @@ struct thrum_queue {
     bool fifo;
     thrum__side getters;
     thrum__side putters;
-    thrum__ring *done_ring __attribute__((aligned(THRUM__APART))); /* of the oldest unfinished item */
+    /* that of the oldest unfinished item */
+    thrum__ring *done_ring __attribute__((aligned(THRUM__APART)));
     thrum__ring *first_ring; /* read-only */
     uint32_t joiners;        /* its address is where they queue */
     void *memory;            /* what to give to free(); read-only */
@@ -61,6 +62,8 @@ typedef struct thrum__verb {
     int (*attempt)(thrum_queue *queue, void *item);
     /* Returns whether an attempt would not say -EAGAIN. */
     bool (*can)(thrum_queue *queue);
+    /* A hint of the same that touches no more than it must; may be false for ever after shutdown. */
+    bool (*may)(const thrum_queue *queue);
     size_t side; /* offset of those who wait */
     thrum__wait_kind kind;
 } thrum__verb;
@@ -75,8 +78,8 @@ int thrum__queue_try(thrum_queue *queue, const thrum__verb *verb, void *item);
 int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, int64_t deadline,
                       unsigned flags);
 
-/* Wakes the first who waits at `side` for `verb`, and the observers. Of `side` only the address is used: the
- * queue may be gone. */
+/* Wakes the first who waits at `side` for `verb`, and the observers. Of `side` only the address is
+ * used: the queue may be gone. */
 void thrum__queue_wake(const thrum__side *side, const thrum__verb *verb);
 
 /* Wakes everybody who waits for `verb`. */
@@ -94,7 +97,7 @@ int thrum__queue_task_done(thrum_queue *queue);
 /* Returns whether anybody waits in the queue. */
 bool thrum__queue_awaited(thrum_queue *queue);
 
-/* Returns `size` bytes of zero at a multiple of THRUM__APART, and in *memory what to free(); or NULL. */
+/* Returns `size` bytes of zero at a multiple of THRUM__APART and in *memory what to free(), or NULL. */
 void *thrum__queue_alloc(size_t size, void **memory);
 
 /* FIFO. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* LIFO and PRIORITY under a lock: a stack, and a binary heap whose equal items leave in the order they
- * came. The memory doubles and halves with what is held. */
+/* LIFO and PRIORITY under a lock: a stack, and a binary heap whose equal items leave in the order
+ * they came. The memory doubles and halves with what is held. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +56,8 @@ static void give_back(thrum_queue *queue) {
         (void)resize(queue, capacity / 2); /* without memory it stays as large */
 }
 
-/* Moves the place `i`, whose item is going to be replaced, towards the root while `item`, the last that
- * came, leaves before its parents. */
+/* Moves the place `i`, whose item is going to be replaced, towards the root while `item`, the last
+ * that came, leaves before its parents. */
 static size_t sift_up(thrum_queue *queue, size_t i, const void *item) {
     thrum__heap *heap = &queue->heap;
     while (i > 0) {
@@ -160,7 +160,7 @@ bool thrum__heap_can_get(thrum_queue *queue) {
     return thrum__load_relaxed(&queue->heap.shut) || thrum__position(&queue->heap.count) > 0;
 }
 
-/* Relaxed: who is about to sleep looks under its bucket lock, which the wake of all takes afterwards. */
+/* Relaxed: who is about to sleep looks under its bucket lock, which the wake of all takes after. */
 void thrum__heap_shut(thrum_queue *queue) {
     thrum_lock_acquire(&queue->heap.lock);
     thrum__store_relaxed(&queue->heap.shut, 1);

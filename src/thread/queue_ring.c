@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* FIFO: a chain of rings, of which all but the last are closed. A ring is linked behind a full one when
- * maxsize allows more, twice as large; drained ones stay until the queue is freed, for a late strand may
- * still look at them. */
+/* FIFO: a chain of rings, of which all but the last are closed. A ring is linked behind a full one
+ * when maxsize allows more, twice as large; drained ones stay until the queue is freed, for a late
+ * strand may still look at them. */
 #include "thread/queue_ring.h"
 
 #include <stdlib.h>
@@ -13,12 +13,14 @@ enum { WHOLE_BYTES = 16384, FIRST_BYTES = 4096, FIRST_LEAST = 4 };
 /* Returns the bytes of a slot, 0 if there is no such number. */
 static size_t slot_size(size_t item_size) {
     size_t align = sizeof(size_t);
-    return item_size > PTRDIFF_MAX / 4 ? 0 : (sizeof(thrum__slot) + item_size + align - 1) / align * align;
+    size_t size = sizeof(thrum__slot) + item_size + align - 1;
+    return item_size > PTRDIFF_MAX / 4 ? 0 : size / align * align;
 }
 
 /* Returns how many items the largest ring may have. */
 static size_t most(const thrum_queue *queue) {
-    return (PTRDIFF_MAX - sizeof(thrum__ring) - THRUM__APART) / slot_size(queue->item_size) / THRUM__STEP;
+    size_t bytes = PTRDIFF_MAX - sizeof(thrum__ring) - THRUM__APART;
+    return bytes / slot_size(queue->item_size) / THRUM__STEP;
 }
 
 static thrum__ring *ring_new(const thrum_queue *queue, size_t capacity) {
@@ -74,7 +76,8 @@ static size_t between(const thrum__ring *ring, size_t head, size_t tail) {
     return n > ring->capacity ? 0 : n;
 }
 
-/* Returns how many items were in when the tail of the last ring was `tail`, less what was got since. */
+/* Returns how many items were in when the tail of the last ring was `tail`, less what was got
+ * since. */
 static size_t held(const thrum_queue *queue, const thrum__ring *last, size_t tail) {
     size_t n = 0;
     const thrum__ring *ring = thrum__ring_load(&queue->head_ring);
@@ -216,7 +219,7 @@ void thrum__ring_shut(thrum_queue *queue) {
     }
 }
 
-/* Returns the ring of the oldest unfinished item and its done in *done, or NULL if nothing is unfinished. */
+/* Returns the ring of the oldest unfinished item and its done in *done, or NULL if there is none. */
 static thrum__ring *unfinished(thrum_queue *queue, size_t *done, size_t *tail) {
     for (;;) {
         thrum__ring *ring = thrum__ring_load(&queue->done_ring);

@@ -129,4 +129,18 @@ static inline int thrum__ring_get(thrum_queue *queue, void *item) {
     return 0;
 }
 
+/* Return whether the slot that is next for a put, or a get, has come to its turn. Of what the other
+ * side writes they read only that slot: looking again and again does not take its tail (head) away. */
+static inline bool thrum__ring_may_put(const thrum_queue *queue) {
+    thrum__ring *ring = thrum__ring_load(&queue->tail_ring);
+    size_t tail = thrum__load_relaxed(&ring->tail);
+    return thrum__slot_turn(thrum__slot_at(ring, tail)) == thrum__lap_of(ring, tail);
+}
+
+static inline bool thrum__ring_may_get(const thrum_queue *queue) {
+    thrum__ring *ring = thrum__ring_load(&queue->head_ring);
+    size_t head = thrum__load_relaxed(&ring->head);
+    return thrum__slot_turn(thrum__slot_at(ring, head)) != thrum__lap_of(ring, head);
+}
+
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* How putters, getters and joiners sleep: the flag is set, the positions are looked at, both under the
- * bucket lock; whoever moves a position looks at the flag afterwards. One sleeper of a side is on its way at
- * a time; it sets the flag again if others remain, before it looks, and wakes the next when there is more. */
+/* How putters, getters and joiners sleep: the flag is set, the positions are looked at, both under
+ * the bucket lock; whoever moves a position looks at the flag afterwards. One sleeper of a side is on
+ * its way at a time; it sets the flag again if others remain, before it looks, and wakes the next when
+ * there is more. */
 #include <errno.h>
 
 #include "base/cpu.h"
 #include "sync/wait.h"
 #include "thread/queue.h"
 
-enum { LOOK_NS = 20000, PAUSES_MAX = 32, YIELDS = 8, MISSES_MAX = 6 };
+enum { LOOK_NS = 20000, PAUSES_MAX = 8, YIELDS = 8, MISSES_MAX = 6 };
 enum { PACE_PAUSES = 7, PACE_YIELDS = 16, PACE_NS = 50000, PACE_DOUBLED = 5 };
 
 typedef struct sleeper {
@@ -23,7 +24,8 @@ static thrum__side *side_of(thrum_queue *queue, const thrum__verb *verb) {
     return (thrum__side *)(void *)((char *)queue + verb->side);
 }
 
-/* Returns the first who waits at `address` for this kind; after a late wake it may be another's address. */
+/* Returns the first who waits at `address` for this kind; the address of a late wake may be another
+ * object's by now. */
 static thrum__waiter *first_of(thrum__bucket *bucket, const void *address,
                                const thrum__wait_kind *kind) {
     thrum__waiter *first = thrum__lot_first(bucket, address);
@@ -60,8 +62,8 @@ void thrum__queue_wake_all(const thrum__side *side, const thrum__verb *verb) {
     thrum__lot_unpark(&granted);
 }
 
-/* Who was woken while others slept leaves: wakes the next if it can go on. The queue may be gone, but not
- * while somebody waits in it. */
+/* Who was woken while others slept leaves: wakes the next if it can go on. The queue may be gone, but
+ * not while somebody waits in it. */
 static void pass_on(thrum_queue *queue, const thrum__verb *verb) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__side *side = side_of(queue, verb);
@@ -74,8 +76,8 @@ static void pass_on(thrum_queue *queue, const thrum__verb *verb) {
     thrum__lot_unpark(&granted);
 }
 
-/* Lets the strand that is in the middle of a slot go on, when called for the n-th time: pauses, then yields,
- * then short sleeps, so that it runs whatever the priority of the caller. */
+/* Lets the strand that is in the middle of a slot go on, when called for the n-th time: pauses, then
+ * yields, then short sleeps, so that it runs whatever the priority of the caller. */
 static void pace(const thrum_queue *queue, thrum__strand *self, unsigned n) {
     if (n < PACE_PAUSES && thrum__strand_may_spin(self)) {
         for (unsigned i = 0; i < 1U << n; i++)
@@ -106,15 +108,16 @@ static bool late(thrum__strand *self, int64_t deadline) {
     return deadline != INT64_MAX && deadline <= self->ops->now();
 }
 
-/* Attempts again and again for a while: with pauses when the other side may be running on another CPU, as
- * the lot looks before a sleep; else it lets others run on this one. */
+/* Looks for a while, and attempts when that may help: with pauses when the other side may be running
+ * on another CPU, as the lot looks before a sleep; else it lets others run on this one. */
 static int look(thrum_queue *queue, const thrum__verb *verb, void *item, thrum__strand *self,
                 int64_t deadline) {
     int rc = -EAGAIN;
     if (!thrum__strand_may_spin(self)) {
         for (int i = 0; i < YIELDS && again(rc) && deadline == INT64_MAX; i++) {
             self->ops->yield();
-            rc = verb->attempt(queue, item);
+            if (verb->may(queue))
+                rc = verb->attempt(queue, item);
         }
         return rc;
     }
@@ -123,12 +126,12 @@ static int look(thrum_queue *queue, const thrum__verb *verb, void *item, thrum__
         return rc;
     }
     uint32_t pauses = 1;
-    for (uint32_t left = thrum__cpu_pauses(LOOK_NS); left > pauses && again(rc);
-         left -= pauses) {
-        pauses = pauses < PAUSES_MAX ? pauses * 2 : pauses;
+    for (uint32_t left = thrum__cpu_pauses(LOOK_NS); left > pauses && again(rc); left -= pauses) {
         for (uint32_t i = 0; i < pauses; i++)
             thrum__pause();
-        rc = verb->attempt(queue, item);
+        pauses += pauses < PAUSES_MAX ? pauses : 0;
+        if (verb->may(queue))
+            rc = verb->attempt(queue, item);
     }
     self->misses = !again(rc) ? 0 : self->misses < MISSES_MAX ? self->misses + 1 : MISSES_MAX;
     self->skip = (uint8_t)((1U << self->misses) - 1);
