@@ -88,7 +88,7 @@ def check_long_path():
             os.close(home)
         output, errors = run(COMMAND, tree.root, status=1)
         expect("a path too long", output == as_text(entries) and len(errors) == 2 and
-               errors[0].endswith(b"/" + b"l" * 250 + b": File name too long"), output, errors)
+               re.search(rb"/l{250}: File ?name too long$", errors[0]), output, errors)
         check_summary(errors[1], entries, 0, 1)
 
 
