@@ -117,8 +117,8 @@ def check_unreadable():
         entries = [entry for name in sorted(readable) for entry in truth(tree.path(name))]
         tree.file(b"b", b"secret", mode=0)
         tree.file(b"new\nline", b"secret", mode=0)
-        os.chmod(tree.path(b"closed"), 0)
-        os.chmod(tree.path(b"listed"), 0o400)
+        tree.close(b"closed", 0)
+        tree.close(b"listed", 0o400)
         for jobs in ("-j1", "-j2", "-j8"):
             output, errors = run(COMMAND, jobs, tree.root, status=1, **options)
             wanted = [b"tree_sum: %s: Permission denied" % tree.path(name)

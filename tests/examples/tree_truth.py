@@ -21,11 +21,12 @@ class Tree:
 
     def __enter__(self):
         self.root = os.fsencode(tempfile.mkdtemp(prefix="tree_sum."))
+        self.closed = []
         return self
 
     def __exit__(self, *_):
-        for folder, _, _ in os.walk(self.root):
-            os.chmod(folder, 0o700)
+        for name in self.closed:
+            os.chmod(self.path(name), 0o700)
         shutil.rmtree(self.root)
 
     def path(self, name):
@@ -34,6 +35,11 @@ class Tree:
     def folder(self, name):
         os.makedirs(self.path(name), exist_ok=True)
         return name
+
+    def close(self, name, mode):
+        """Takes rights from a folder; rmtree() gets them back."""
+        self.closed.append(name)
+        os.chmod(self.path(name), mode)
 
     def file(self, name, content=b"", mode=0o644):
         self.folder(os.path.dirname(name))
