@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A barrier (src/sync/barrier.c), either of two parties with an action, which may fail, or of three without.
- * Three strands wait in it until it was passed once, with a deadline (two waits, one with an action) or
- * without; who finds it broken makes it new, who has seen it passed aborts it, for those of a next phase. Strand 3
- * makes it new or aborts it at any moment. What happens in one hold of the bucket lock is one step, for
- * nobody touches it without.
+/* A barrier (src/sync/barrier.c), either of two parties with an action, which may fail, or of
+ * three without. Three strands wait in it until it was passed once, with a deadline (two waits,
+ * one with an action) or without; who finds it broken makes it new, who has seen it passed aborts
+ * it, for those of a next phase. Strand 3 makes it new or aborts it at any moment. What happens in
+ * one hold of the bucket lock is one step, for nobody touches it without.
  *
- * Holds: who passes does so with as many as there are parties, all of them waiting then, each with another
- * index; a phase passes for all who wait in it or for none; at most one times out of a phase, which is
- * open then; nobody waits for ever; no token is left or comes to who does not wait.
+ * Holds: who passes does so with as many as there are parties, all of them waiting then, each with
+ * another index; a phase passes for all who wait in it or for none; at most one times out of a
+ * phase, which is open then; nobody waits for ever; no token is left or comes to who does not
+ * wait.
  *
- * Mutants: MUTANT_LATE_WAKER MUTANT_TIMEOUT_LEAVES_ARRIVED
- *          MUTANT_TIMEOUT_DROPS_GRANT MUTANT_ARRIVED_KEPT MUTANT_RESULT_AFTER_TOKEN
- *          MUTANT_TIMEOUT_WHILE_ACTING MUTANT_PHASE_NOT_COMPARED MUTANT_NO_GATE
- *          MUTANT_GATE_NOT_WOKEN */
+ * Mutants: MUTANT_LATE_WAKER MUTANT_TIMEOUT_LEAVES_ARRIVED MUTANT_TIMEOUT_DROPS_GRANT
+ *          MUTANT_ARRIVED_KEPT MUTANT_RESULT_AFTER_TOKEN MUTANT_TIMEOUT_WHILE_ACTING
+ *          MUTANT_PHASE_NOT_COMPARED MUTANT_NO_GATE MUTANT_GATE_NOT_WOKEN */
 #define STRANDS   4
 #define USERS     3
 #define PHASES    1
@@ -125,7 +125,7 @@ inline leave() {
 
 inline after_leave() { unpark_granted(false) }
 
-/* wait_in(), which gives `index` or a reason why not. Each branch is what one hold finds and does. */
+/* wait_in(), which gives `index` or a reason. Each branch is what one hold finds and does. */
 #define MEETS(what) held[BUCKET(BARRIER)] == 0 && how == what
 
 inline barrier_wait(timed) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* How the getters of a queue sleep (src/thread/queue_wait.c; putters do it in the same way): putters 0 and 1
- * put two items and one, getters 2 and 3 get one and two, one of their waits with a deadline and anew
- * after it. With -DSHUT strand 4 shuts the queue down at any moment, and putter 0 puts one. An attempt is one step, and waits
- * for an item whose put has moved the tail and not written its slot yet: that it may be so is what ring.pml
- * shows.
+/* How the getters of a queue sleep (src/thread/queue_wait.c; putters do it in the same way):
+ * putters 0 and 1 put two items and one, getters 2 and 3 get one and two, one of their waits with
+ * a deadline and anew after it. With -DSHUT strand 4 shuts the queue down at any moment, and
+ * putter 0 puts one. An attempt is one step, and waits for an item whose put has moved the tail
+ * and not written its slot yet: that it may be so is what ring.pml shows.
  *
- * Holds: no lost wake; no token is left or comes to who does not wait; who was shut out got nothing, and
- * nothing is left then.
+ * Holds: no lost wake; no token is left or comes to who does not wait; who was shut out got
+ * nothing, and nothing is left then.
  *
  * Variants: SHUT
  * Mutants: MUTANT_MARK_BUFFERED MUTANT_FLAG_READ_EARLY MUTANT_LOOKS_AT_SLOT MUTANT_MARK_NOT_AGAIN

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A semaphore (src/sync/semaphore.c and its fast paths in inline.h). Three users acquire a permit each,
- * user 0 twice: blocking, with a deadline or without, or by trying, and anew after a failure; each
- * releases it again. A releaser makes two permits at once where there were none; with -DONE_PERMIT
- * the first is there from the start, there is no releaser, and user 1 acquires twice too. Who acquired
- * last of all destroys the semaphore.
+/* A semaphore (src/sync/semaphore.c and its fast paths in inline.h). Three users acquire a permit
+ * each, user 0 twice: blocking, with a deadline or without, or by trying, and anew after a
+ * failure; each releases it again. A releaser makes two permits at once where there were none;
+ * with -DONE_PERMIT the first is there from the start, there is no releaser, and user 1 acquires
+ * twice too. Who acquired last of all destroys the semaphore.
  *
- * Holds: as many own a permit as there are, at most (one: mutual exclusion); no permit is lost; no lost
- * wake; permits wait for who has not queued, or waiters for permits, never both; no token is left or
- * comes to who does not wait; a release touches nothing after its addition, unless it owes a permit.
+ * Holds: as many own a permit as there are, at most (one: mutual exclusion); no permit is lost; no
+ * lost wake; permits wait for who has not queued, or waiters for permits, never both; no token is
+ * left or comes to who does not wait; a release touches nothing after its addition, unless it owes
+ * a permit.
  * Every statement is reached.
  *
  * Variants: ONE_PERMIT
@@ -33,7 +34,7 @@
 
 #include "lot.inc"
 
-short count;       /* thrum__word without its flag: permits, or minus the debtors that nobody pays */
+short count;       /* bits 1- of the word: permits, or minus the debtors that nobody pays */
 byte pending;      /* under the bucket lock */
 bool alive = true; /* ghost: the semaphore has not been destroyed */
 byte made, owned;  /* ghost: permits that exist, and that somebody has */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Observers (src/sync/wait.c) of a semaphore and an event: strand 0 waits for either twice, strand 1 for
- * either, the event first, once; with a deadline or without, and anew after a time-out. Strands 2 and 3
- * change them, in one of three ways: the semaphore alone (a release; an acquire, blocking, and a
- * release), the event alone (a set; a set, a clear and a set), or one each.
+/* Observers (src/sync/wait.c) of a semaphore and an event: strand 0 waits for either twice, strand
+ * 1 for either, the event first, once; with a deadline or without, and anew after a time-out.
+ * Strands 2 and 3 change them, in one of three ways: the semaphore alone (a release; an acquire,
+ * blocking, and a release), the event alone (a set; a set, a clear and a set), or one each.
  *
  * Holds: no lost wake; one token for each wait that a waker ended, none is left or comes to who
- * does not wait; who waits for nothing any more is in no queue, and no waker touches its words; nobody
- * observes a semaphore with the flag cleared, nor an event that a set would not look into the lot for.
+ * does not wait; who waits for nothing any more is in no queue, and no waker touches its words.
  * Every statement is reached.
  *
  * Mutants: MUTANT_NO_SECOND_LOOK MUTANT_LOOK_THEN_FLAG MUTANT_EVENT_LOOKED_AT_TWICE
