@@ -7,12 +7,12 @@
  *
  * Holds: who passes does so with as many as there are parties, all of them waiting then, each with
  * another index; a phase passes for all who wait in it or for none; at most one times out of a
- * phase, which is open then; nobody waits for ever; no token is left or comes to who does not
- * wait.
+ * phase, which is open then; one action runs at a time; nobody waits for ever; no token is left or
+ * comes to who does not wait.
  *
  * Mutants: MUTANT_LATE_WAKER MUTANT_TIMEOUT_LEAVES_ARRIVED MUTANT_TIMEOUT_DROPS_GRANT
  *          MUTANT_ARRIVED_KEPT MUTANT_RESULT_AFTER_TOKEN MUTANT_TIMEOUT_WHILE_ACTING
- *          MUTANT_PHASE_NOT_COMPARED MUTANT_NO_GATE MUTANT_GATE_NOT_WOKEN */
+ *          MUTANT_PHASE_NOT_COMPARED MUTANT_ACTIONS_OVERLAP MUTANT_NO_GATE MUTANT_GATE_NOT_WOKEN */
 #define STRANDS   4
 #define USERS     3
 #define PHASES    1
@@ -23,7 +23,7 @@
 
 #include "lot.inc"
 
-/* state */
+/* bits of the state */
 #define OPEN   0
 #define ACTING 1
 #define BROKEN 2
@@ -36,6 +36,7 @@
 byte parties;
 bool action;
 byte how = OPEN; /* thrum__state */
+bool in_action;  /* ghost */
 byte arrived;
 byte result[USERS];
 byte acts;          /* 1 + strand whose action is of this generation; 0 none */
@@ -63,7 +64,7 @@ inline end_phase(next, goes, own) {
     od;
 #ifndef MUTANT_GATE_NOT_WOKEN
     do
-    :: len(queue[GATE]) > 0 -> queue[GATE]?<w>; grant(GATE)
+    :: len(queue[GATE]) > 0 && (next) != ACTING -> queue[GATE]?<w>; grant(GATE)
     :: else -> break
     od;
 #endif
@@ -109,7 +110,7 @@ inline leave() {
 #ifdef MUTANT_TIMEOUT_WHILE_ACTING
     :: false
 #else
-    :: how == ACTING
+    :: how & ACTING
 #endif
     :: else ->
        given_up = true;
@@ -126,13 +127,13 @@ inline leave() {
 inline after_leave() { unpark_granted(false) }
 
 /* wait_in(), which gives `index` or a reason. Each branch is what one hold finds and does. */
-#define MEETS(what) held[BUCKET(BARRIER)] == 0 && how == what
+#define MEETS(what) held[BUCKET(BARRIER)] == 0 && (what)
 
 inline barrier_wait(timed) {
     do
 #ifndef MUTANT_NO_GATE
     :: atomic {
-           MEETS(ACTING) ->
+           MEETS(how == ACTING) ->
            bucket_lock(GATE);
            enqueue(GATE);
            bucket_unlock(GATE)
@@ -140,13 +141,13 @@ inline barrier_wait(timed) {
        take_token();
        lot_done()
 #endif
-    :: atomic { MEETS(BROKEN) -> index = PIPE; break }
+    :: atomic { MEETS(how & BROKEN) -> index = PIPE; break }
 #ifdef MUTANT_NO_GATE
     :: atomic {
-           (MEETS(OPEN) || MEETS(ACTING)) && arrived + 1 < parties ->
+           MEETS(!(how & BROKEN)) && arrived + 1 < parties ->
 #else
     :: atomic {
-           MEETS(OPEN) && arrived + 1 < parties ->
+           MEETS(how == OPEN) && arrived + 1 < parties ->
 #endif
            bucket_lock(BARRIER);
            result[me] = arrived;
@@ -165,7 +166,7 @@ inline barrier_wait(timed) {
            break
        }
     :: atomic {
-           MEETS(OPEN) && arrived + 1 == parties && !action ->
+           MEETS(how == OPEN) && arrived + 1 == parties && !action ->
            bucket_lock(BARRIER);
            index = arrived;
 #ifdef MUTANT_LATE_WAKER
@@ -181,16 +182,19 @@ inline barrier_wait(timed) {
        unpark_granted(true);
        break
     :: atomic {
-           MEETS(OPEN) && arrived + 1 == parties && action ->
+           MEETS(how == OPEN) && arrived + 1 == parties && action ->
            bucket_lock(BARRIER);
            index = arrived;
            arrived = 0;
+           assert(!in_action);
+           in_action = true;
            how = ACTING;
            acts = 1 + me;
            bucket_unlock(BARRIER)
        }
        atomic { /* the action has returned 0, or a code */
            bucket_lock(BARRIER);
+           in_action = false;
            if
            :: true -> got = true
            :: may_fail -> may_fail = false
@@ -202,7 +206,7 @@ inline barrier_wait(timed) {
 #else
            :: acts == 1 + me && got -> end_phase(OPEN, true, index)
            :: acts == 1 + me && !got -> end_phase(BROKEN, false, 0); index = CODE
-           :: acts != 1 + me -> index = (got -> PIPE : CODE)
+           :: acts != 1 + me -> end_phase(how & BROKEN, false, 0); index = (got -> PIPE : CODE)
 #endif
            fi;
            bucket_unlock(BARRIER)
@@ -215,7 +219,15 @@ inline barrier_wait(timed) {
 
 /* end_now(): reset or abort. */
 inline end_now(next) {
-    atomic { bucket_lock(BARRIER); end_phase(next, false, 0); bucket_unlock(BARRIER) };
+    atomic {
+        bucket_lock(BARRIER);
+#ifdef MUTANT_ACTIONS_OVERLAP
+        end_phase(next, false, 0);
+#else
+        end_phase(next | (how & ACTING), false, 0);
+#endif
+        bucket_unlock(BARRIER)
+    }
     unpark_granted(false)
 }
 

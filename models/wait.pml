@@ -215,6 +215,10 @@ inline observe(object) {
            queue[OBSERVED(object)]!me;
            queued++
         fi;
+        if
+        :: object == SEMAPHORE && len(queue[OBSERVED(object)]) == 0 -> observed = false
+        :: else
+        fi;
         bucket_unlock(object)
     }
 }
@@ -298,7 +302,7 @@ inline finish() {
         if
         :: running == 0 ->
            assert(len(queue[OBSERVED(SEMAPHORE)]) + len(queue[OBSERVED(EVENT)]) == 0);
-           assert(len(queue[SEMAPHORE]) == 0 && pending == 0);
+           assert(len(queue[SEMAPHORE]) == 0 && pending == 0 && !observed);
            assert(!token[0] && !token[1] && !token[2] && !token[3])
         :: else
         fi
