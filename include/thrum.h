@@ -10,9 +10,11 @@
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/guard.h>
+#include <thrum/handler.h>
 #include <thrum/local.h>
 #include <thrum/lock.h>
 #include <thrum/log.h>
+#include <thrum/logger.h>
 #include <thrum/once.h>
 #include <thrum/queue.h>
 #include <thrum/rlock.h>

@@ -65,6 +65,7 @@ struct thrum__strand {
     uint8_t slow_yields; /* own: yields in a row that gave a slice away, at most 6 */
     uint16_t yield_skip; /* own: yields still to be left out */
     bool interruptible; /* own */
+    bool emitting;      /* own: inside the function of a log handler */
     bool counted;       /* own: among those awake; an adopted one from its first sleep on */
     bool adopted;       /* a thread that thrum did not start; read-only */
     int64_t native_id;  /* set by the strand before it is listed */

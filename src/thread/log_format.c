@@ -29,13 +29,13 @@ static const struct {
 };
 
 /* Says what is wrong with the format, whose bad part starts at `at`. Returns -EINVAL. */
-static int refuse(const char *what, const char *at, size_t size) {
+static int refuse(const char *caller, const char *what, const char *at, size_t size) {
     char shown[SHOWN];
     size_t n = size < sizeof shown ? size : sizeof shown - 1;
     for (size_t i = 0; i < n; i++)
         shown[i] = (unsigned char)at[i] < 0x20 || at[i] == 0x7f ? '?' : at[i];
     shown[n] = '\0';
-    thrum__complain("thrum_log_config: .format: %s \"%s\"", what, shown);
+    thrum__complain("%s: .format: %s \"%s\"", caller, what, shown);
     return -EINVAL;
 }
 
@@ -75,25 +75,25 @@ static const char *read_flags(const char *at, thrum__log_field *field) {
 }
 
 /* Reads the field at **text, "%(", and leaves *text behind it. */
-static int read_field(const char **text, thrum__log_field *field) {
+static int read_field(const char **text, thrum__log_field *field, const char *caller) {
     const char *start = *text;
     const char *name = start + 2;
     const char *close = strchr(name, ')');
     if (!close)
-        return refuse("no ) after", start, strlen(start));
+        return refuse(caller, "no ) after", start, strlen(start));
     *field = (thrum__log_field){.kind = kind_of(name, (size_t)(close - name)), .precision = -1};
     if (field->kind == THRUM__LOG_LITERAL)
-        return refuse("unknown field", start, (size_t)(close + 1 - start));
+        return refuse(caller, "unknown field", start, (size_t)(close + 1 - start));
     int width;
     const char *at = read_number(read_flags(close + 1, field), WIDTH_MAX, &width);
     if (*at == '.')
         at = read_number(at + 1, WIDTH_MAX, &field->precision);
     if (!*at)
-        return refuse("no conversion after", start, strlen(start));
+        return refuse(caller, "no conversion after", start, strlen(start));
     if (!strchr(known[field->kind].conversions, *at))
-        return refuse("bad conversion", start, (size_t)(at + 1 - start));
+        return refuse(caller, "bad conversion", start, (size_t)(at + 1 - start));
     if (width > WIDTH_MAX || field->precision > (*at == 's' ? WIDTH_MAX : PRECISION_MAX))
-        return refuse("width or precision too large", start, (size_t)(at + 1 - start));
+        return refuse(caller, "width or precision too large", start, (size_t)(at + 1 - start));
     field->width = (size_t)width;
     field->conversion = *at;
     *text = at + 1;
@@ -106,7 +106,7 @@ static void add_literal(thrum__log_format *format, const char *text, size_t size
             (thrum__log_field){.kind = THRUM__LOG_LITERAL, .text = text, .size = size};
 }
 
-int thrum__log_format_read(thrum__log_format *format, const char *text) {
+int thrum__log_format_read(thrum__log_format *format, const char *text, const char *caller) {
     const char *whole = text;
     format->n = 0;
     format->kinds = 0;
@@ -119,14 +119,14 @@ int thrum__log_format_read(thrum__log_format *format, const char *text) {
             text += 2;
         } else if (text[0] == '%' && text[1] == '(') {
             thrum__log_field *field = &format->fields[format->n];
-            int rc = read_field(&text, field);
+            int rc = read_field(&text, field, caller);
             if (rc)
                 return rc;
             format->kinds |= UINT32_C(1) << field->kind;
             format->n++;
         } else if (text[0] == '%') {
-            return refuse("neither %(field)s nor %%:", text, strlen(text));
+            return refuse(caller, "neither %(field)s nor %%:", text, strlen(text));
         }
     }
-    return format->kinds ? 0 : refuse("no %(field)s in", whole, strlen(whole));
+    return format->kinds ? 0 : refuse(caller, "no %(field)s in", whole, strlen(whole));
 }

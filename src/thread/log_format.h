@@ -53,11 +53,15 @@ typedef struct thrum__log_format {
 /* What is logged. */
 typedef struct thrum__log_record {
     int level;
+    const char *name; /* of the logger */
     const char *file;
     int line;
     const char *function;
     const char *format;
     va_list args;
+    const char *message; /* its expansion, NULL: not made yet */
+    size_t message_size;
+    bool message_cut; /* the expansion lacks its end */
     int error;       /* errno of the caller, for %m */
     int64_t created; /* nanoseconds of the wall clock */
     const char *thread_name;
@@ -69,8 +73,11 @@ typedef struct thrum__log_record {
 size_t thrum__log_format_room(const char *text);
 
 /* Reads `text`, which has to live on, into format->fields, which have the room. Returns 0, or
- * -EINVAL, said on stderr. */
-int thrum__log_format_read(thrum__log_format *format, const char *text);
+ * -EINVAL, said on stderr in the name of `caller`. */
+int thrum__log_format_read(thrum__log_format *format, const char *text, const char *caller);
+
+/* Adds the message of `record` to `line`. record->args can be used again. */
+void thrum__log_message_apply(thrum__log_record *record, thrum__log_line *line);
 
 /* Adds `record` to `line`. record->args can be used again. */
 void thrum__log_format_apply(const thrum__log_format *format, thrum__log_record *record,

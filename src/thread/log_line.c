@@ -105,6 +105,15 @@ void thrum__log_line_end(thrum__log_line *line) {
     line->cut = true;
 }
 
+void thrum__log_line_terminate(thrum__log_line *line) {
+    if (line->cut) {
+        memcpy(line->data + line->used, mark, sizeof mark - 2);
+        line->used += sizeof mark - 2;
+    }
+    line->data[line->used] = '\0';
+    line->cut = true;
+}
+
 void thrum__log_line_limit(thrum__log_line *line, size_t start, size_t n) {
     size_t at = start;
     for (; at < line->used; at++) {

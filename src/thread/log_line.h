@@ -32,6 +32,9 @@ void thrum__log_line_expand(thrum__log_line *line, const char *format, va_list a
 /* Ends the line: a mark if it was cut, a newline. Nothing can be added after it. */
 void thrum__log_line_end(thrum__log_line *line);
 
+/* Terminates the text, which is no longer to be added to; its mark is added if it was cut. */
+void thrum__log_line_terminate(thrum__log_line *line);
+
 /* What follows works on the text from `start` to the end of the line. */
 
 /* Leaves at most `n` characters of the text. */

@@ -20,13 +20,27 @@ static const struct {
               {THRUM_ERROR, "ERROR"},
               {THRUM_CRITICAL, "CRITICAL"}};
 
-static const char *level_name(int level, char *text, size_t size) {
+const char *thrum_log_level_name(int level) {
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (levels[i].level == level)
             return levels[i].name;
     }
-    snprintf(text, size, "Level %d", level);
-    return text;
+    return NULL;
+}
+
+int thrum_log_level_from_name(const char *name) {
+    for (size_t i = 0; name && i < sizeof levels / sizeof levels[0]; i++) {
+        if (!strcmp(levels[i].name, name))
+            return levels[i].level;
+    }
+    return -EINVAL;
+}
+
+static const char *level_text(int level, char *text, size_t size) {
+    const char *name = thrum_log_level_name(level);
+    if (!name)
+        snprintf(text, size, "Level %d", level);
+    return name ? name : text;
 }
 
 static const char *base_name(const char *path) {
@@ -42,9 +56,9 @@ static const char *text_of(thrum__log_kind kind, const thrum__log_record *record
     case THRUM__LOG_ASCTIME:
         return record->asctime;
     case THRUM__LOG_LEVELNAME:
-        return level_name(record->level, text, size);
+        return level_text(record->level, text, size);
     case THRUM__LOG_NAME:
-        return "root";
+        return record->name;
     case THRUM__LOG_THREADNAME:
         return record->thread_name;
     case THRUM__LOG_FILENAME:
@@ -151,17 +165,26 @@ static void apply_number(const thrum__log_field *field, const thrum__log_record 
                         zeros ? '0' : ' ');
 }
 
+void thrum__log_message_apply(thrum__log_record *record, thrum__log_line *line) {
+    if (record->message) {
+        thrum__log_line_add(line, record->message, record->message_size);
+        line->cut |= record->message_cut;
+        return;
+    }
+    va_list args;
+    va_copy(args, record->args);
+    errno = record->error;
+    thrum__log_line_expand(line, record->format, args);
+    va_end(args);
+}
+
 static void apply_text(const thrum__log_format *format, const thrum__log_field *field,
                        thrum__log_record *record, thrum__log_line *line) {
     char made[32];
     size_t start = line->used;
     bool message = field->kind == THRUM__LOG_MESSAGE;
     if (message) {
-        va_list args;
-        va_copy(args, record->args);
-        errno = record->error;
-        thrum__log_line_expand(line, record->format, args);
-        va_end(args);
+        thrum__log_message_apply(record, line);
     } else {
         const char *text = text_of(field->kind, record, made, sizeof made);
         thrum__log_line_add(line, text, strlen(text));
