@@ -68,8 +68,8 @@ typedef struct thrum_file_handler_opts {
     void *reserved[4]; /* must be zero */
 } thrum_file_handler_opts;
 
-/* What a queue handler does with a record while its queue is full: wait for room, drop that record, or
- * drop the oldest one in the queue. */
+/* What a queue handler does with a record while its queue is full: wait for room, drop that
+ * record, or drop the oldest one in the queue. */
 typedef enum thrum_overflow { THRUM_BLOCK, THRUM_DROP_NEWEST, THRUM_DROP_OLDEST } thrum_overflow;
 
 /* Options of thrum_queue_handler_new(); zero is the default of each. */
@@ -80,54 +80,55 @@ typedef struct thrum_queue_handler_opts {
     void *reserved[4]; /* must be zero */
 } thrum_queue_handler_opts;
 
-/* Makes a handler that writes each line to the file descriptor `fd`, which must stay open for as long as
- * the handler may write (thrum_handler_close()) and is not closed. Returns NULL with errno EINVAL (a
- * bad option, or fd is not open; named on stderr) or ENOMEM. Any thread. */
+/* Makes a handler that writes each line to the file descriptor `fd`, which must stay open for as
+ * long as the handler may write (thrum_handler_close()) and is not closed. Returns NULL with errno
+ * EINVAL (a bad option, or fd is not open; named on stderr) or ENOMEM. Any thread. */
 THRUM_API thrum_handler *thrum_stream_handler_new(int fd, const thrum_handler_opts *opts);
 
-/* Makes a handler that writes to the file `path`, made if need be; a relative path is one of the current
- * directory of now. When a file cannot be renamed or opened, that is said once on stderr, and the
- * lines go to the file there was. Returns NULL with errno EINVAL (a bad option, named on stderr),
- * ENOMEM, or what open() says (named on stderr). Any thread. */
+/* Makes a handler that writes to the file `path`, made if need be; a relative path is one of the
+ * current directory of now. When a file cannot be renamed or opened, that is said once on stderr,
+ * and the lines go to the file there was. Returns NULL with errno EINVAL (a bad option, named on
+ * stderr), ENOMEM, or what open() says (named on stderr). Any thread. */
 THRUM_API thrum_handler *thrum_file_handler_new(const char *path,
                                                 const thrum_file_handler_opts *opts);
 
-/* Makes a handler that hands records to a thread of its own, which writes them by `target`: who logs does
- * not wait for the file. The daemon thread starts with the first record; if it cannot, that is said
- * once and the threads that log write themselves. The records of one thread keep their order. What is
- * dropped is counted, and said in the log by one line of logger "thrum" as soon as there is room. What
- * was logged before the end of the program is written at its end; from then on each record is written
- * at once. Keeps `target`, whose level and format count. Returns NULL with errno EINVAL (a bad option,
- * named on stderr; target is NULL) or ENOMEM. Any thread. */
+/* Makes a handler that hands records to a thread of its own, which writes them by `target`: who
+ * logs does not wait for the file. The daemon thread starts with the first record; if it cannot,
+ * that is said once and the threads that log write themselves. The records of one thread keep
+ * their order. What is dropped is counted, and said in the log by one line of logger "thrum" as
+ * soon as there is room. What was logged before the end of the program is written at its end; from
+ * then on each record is written at once. Keeps `target`, whose level and format count. Returns
+ * NULL with errno EINVAL (a bad option, named on stderr; target is NULL) or ENOMEM. Any thread. */
 THRUM_API thrum_handler *thrum_queue_handler_new(thrum_handler *target,
                                                  const thrum_queue_handler_opts *opts);
 
-/* Makes a handler that calls emit(record, arg), one call at a time, in the thread that logs (or that of a
- * queue handler). emit may log: what it logs goes to stream and file handlers; functions and queues
- * drop and count it. It must return. Returns NULL with errno EINVAL (a bad option, named on stderr) or
- * ENOMEM. Any thread. */
+/* Makes a handler that calls emit(record, arg), one call at a time, in the thread that logs (or
+ * that of a queue handler). emit may log: what it logs goes to stream and file handlers; functions
+ * and queues drop and count it. It must return. Returns NULL with errno EINVAL (a bad option,
+ * named on stderr) or ENOMEM. Any thread. */
 THRUM_API thrum_handler *thrum_handler_new(void (*emit)(const thrum_log_record *record, void *arg),
                                            void *arg, const thrum_handler_opts *opts);
 
-/* Writes what the handler holds back: returns when all that was logged before is written, or could not
- * be. Inside the handler's own function it does nothing. Any thread. */
+/* Writes what the handler holds back: returns when all that was logged before is written, or could
+ * not be. Inside the handler's own function it does nothing. Any thread. */
 THRUM_API void thrum_handler_flush(thrum_handler *handler);
 
-/* Flushes the handler and ends it: when this returns it writes no more, calls no function (unless the
- * caller is inside it) and has closed its file. It stays attached, and drops what it gets. Again: does
- * nothing. Any thread. */
+/* Flushes the handler and ends it: when this returns it writes no more, calls no function (unless
+ * the caller is inside it) and has closed its file. It stays attached, and drops what it gets.
+ * Again: does nothing. Any thread. */
 THRUM_API void thrum_handler_close(thrum_handler *handler);
 
-/* Returns how many records this handler has dropped: its queue was full, there was no memory to queue
- * one, or one was logged inside a handler's function. Any thread. */
+/* Returns how many records this handler has dropped: its queue was full, there was no memory to
+ * queue one, or one was logged inside a handler's function. Any thread. */
 THRUM_API size_t thrum_handler_dropped(const thrum_handler *handler);
 
 /* Returns how many lines this handler could not write, or only in part: the disk was full, the pipe
  * broken. Any thread. */
 THRUM_API size_t thrum_handler_failed(const thrum_handler *handler);
 
-/* Drops the handle of who made the handler; the last one to let go of it flushes and frees it. Does
- * nothing for NULL. Any thread. */
+/* Drops the handle of who made the handler; the last one to let go of it flushes and frees it, and
+ * waits for the thread of a queue: not inside the function that this thread calls. Does nothing for
+ * NULL. Any thread. */
 THRUM_API void thrum_handler_free(thrum_handler *handler);
 
 THRUM__END

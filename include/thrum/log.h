@@ -43,11 +43,12 @@ typedef struct thrum_log_opts {
     void *reserved[4]; /* must be zero */
 } thrum_log_opts;
 
-/* Sets how records are written, from now on, replacing what was set before; NULL = all defaults: the root
- * logger gets this level, and a handler made of these options in the place of an earlier call's, which
- * writes no more once this returns. Handlers attached by thrum_logger_add_handler() stay. The strings are
- * copied. Returns 0, -EINVAL (an unknown field or a bad option, named on stderr), -ENOMEM, or what
- * opening the file gave (named too); then nothing has changed. Any thread. */
+/* Sets how records are written, from now on, replacing what was set before; NULL = all defaults:
+ * the root logger gets this level, and a handler made of these options in the place of an earlier
+ * call's, which writes no more once this returns. Handlers attached by thrum_logger_add_handler()
+ * stay. The strings are copied. Returns 0, -EINVAL (an unknown field or a bad option, named on
+ * stderr), -ENOMEM, or what opening the file gave (named too); then nothing has changed. Any
+ * thread. */
 THRUM_API int thrum_log_config(const thrum_log_opts *opts);
 
 /* Returns whether the root logger takes records of `level`. Any thread. */
@@ -59,10 +60,10 @@ THRUM_API const char *thrum_log_level_name(int level);
 /* Returns the level of this name, as thrum_log_level_name() spells it, else -EINVAL. Any thread. */
 THRUM_API int thrum_log_level_from_name(const char *name);
 
-/* Writes a record of `level` of the root logger with the given place; what the macros below call. The strings need to
- * live only during the call; the message is a printf format and is expanded once. Never fails
- * loudly: a line that cannot be allocated is cut and marked, a failed write is dropped, SIGPIPE is
- * not raised. errno is kept. Any thread; not in a signal handler. */
+/* Writes a record of `level` of the root logger with the given place; what the macros below call.
+ * The strings need to live only during the call; the message is a printf format and is expanded
+ * once. Never fails loudly: a line that cannot be allocated is cut and marked, a failed write is
+ * dropped, SIGPIPE is not raised. errno is kept. Any thread; not in a signal handler. */
 THRUM_API void thrum_log_at(int level, const char *file, int line, const char *function,
                             const char *format, ...) THRUM_PRINTF(5, 6);
 

@@ -5,10 +5,10 @@
  *     thrum_logger_set_level(thrum_logger_get("net"), THRUM_DEBUG);
  *     thrum_logger_info(log, "GET %s", path);
  *
- * A record goes to the handlers of its logger and of all loggers above it, up to the root, which has the
- * handler of thrum_log_config(). A logger without a level of its own has that of the one above. When
- * none of these loggers has a handler, WARNING and up goes to stderr as its bare message. Wherever a
- * logger is asked for, NULL is the root. */
+ * A record goes to the handlers of its logger and of all loggers above it, up to the root, which
+ * has the handler of thrum_log_config(). A logger without a level of its own has that of the one
+ * above. When none of these loggers has a handler, WARNING and up goes to stderr as its bare
+ * message. Wherever a logger is asked for, NULL is the root. */
 #ifndef THRUM_LOGGER_H
 #define THRUM_LOGGER_H
 
@@ -22,10 +22,10 @@ THRUM__BEGIN
 /* A logger. Lives to the end of the program; all pointers to it are borrowed. */
 typedef struct thrum_logger thrum_logger;
 
-/* Returns the logger of this name, always the same one, made at the first call together with those above
- * it. NULL, "" and "root" are the root. "a.b" is below "a"; a dot at the start of a name is part of
- * it: ".a" is below the root, and "a..b" is below "a.". Returns NULL (the root, where a logger is
- * asked for) with errno ENOMEM. No lock is taken for one that exists. Any thread. */
+/* Returns the logger of this name, always the same one, made at the first call together with those
+ * above it. NULL, "" and "root" are the root. "a.b" is below "a"; a dot at the start of a name is
+ * part of it: ".a" is below the root, and "a..b" is below "a.". Returns NULL (the root, where a
+ * logger is asked for) with errno ENOMEM. No lock is taken for one that exists. Any thread. */
 THRUM_API thrum_logger *thrum_logger_get(const char *name);
 
 /* Returns the name, "root" for the root. Any thread. */
@@ -54,25 +54,25 @@ THRUM_API void thrum_logger_set_propagate(thrum_logger *logger, bool propagate);
 /* Returns whether records go on to the handlers of the loggers above. Any thread. */
 THRUM_API bool thrum_logger_propagate(const thrum_logger *logger);
 
-/* Attaches `handler`, behind those attached before; once more changes nothing. The logger keeps it. Returns 0
- * or -ENOMEM; then nothing has changed. Any thread. */
+/* Attaches `handler`, behind those attached before; once more changes nothing. The logger keeps
+ * it. Returns 0 or -ENOMEM; then nothing has changed. Any thread. */
 THRUM_API int thrum_logger_add_handler(thrum_logger *logger, thrum_handler *handler);
 
-/* Detaches `handler`. Records that are on their way may still reach it (thrum_handler_close() ends that).
- * Returns 0, or -ENOENT: it was not attached. Any thread. */
+/* Detaches `handler`. Records that are on their way may still reach it (thrum_handler_close() ends
+ * that). Returns 0, or -ENOENT: it was not attached. Any thread. */
 THRUM_API int thrum_logger_remove_handler(thrum_logger *logger, thrum_handler *handler);
 
-/* Writes a record of `level` if the logger takes it; what the macros below call. As thrum_log_at(), which
- * is this for the root. Any thread; not in a signal handler. */
+/* Writes a record of `level` if the logger takes it; what the macros below call. As
+ * thrum_log_at(), which is this for the root. Any thread; not in a signal handler. */
 THRUM_API void thrum_logger_at(thrum_logger *logger, int level, const char *file, int line,
                                const char *function, const char *format, ...) THRUM_PRINTF(6, 7);
 
-/* Switches off all records of `level` and below, of every logger; 0: none. Returns 0, or -EINVAL for a
- * negative one, said on stderr. Any thread. */
+/* Switches off all records of `level` and below, of every logger; 0: none. Returns 0, or -EINVAL
+ * for a negative one, said on stderr. Any thread. */
 THRUM_API int thrum_log_disable(int level);
 
-/* Write a record of this level if the logger takes it: the logger, a printf format and its arguments,
- * which are evaluated only then. */
+/* Write a record of this level if the logger takes it: the logger, a printf format and its
+ * arguments, which are evaluated only then. */
 #define thrum_logger_debug(logger, ...) THRUM__LOGGER(logger, THRUM_DEBUG, __VA_ARGS__)
 #define thrum_logger_info(logger, ...) THRUM__LOGGER(logger, THRUM_INFO, __VA_ARGS__)
 #define thrum_logger_warning(logger, ...) THRUM__LOGGER(logger, THRUM_WARNING, __VA_ARGS__)

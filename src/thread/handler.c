@@ -45,8 +45,8 @@ bool thrum__handler_check(const char *caller, int level, void *const *reserved, 
     return !bad;
 }
 
-/* Returns a reference to the oldest handler younger than `number`, NULL: none. One whose last reference is
- * gone is left to who frees it. */
+/* Returns a reference to the oldest handler younger than `number`, NULL: none. One whose last
+ * reference is gone is left to who frees it. */
 static thrum_handler *next_after(uint64_t number) {
     thrum_handler *found = NULL;
     thrum__raw_lock_acquire(&handlers_lock);
@@ -66,8 +66,8 @@ static thrum_handler *next_after(uint64_t number) {
     return found;
 }
 
-/* The end of the program, after its exit handlers: the regular threads have ended. The number 101 lets it
- * run after the destructors of the program itself. */
+/* The end of the program, after its exit handlers: the regular threads have ended. The number 101
+ * lets it run after the destructors of the program itself. */
 __attribute__((destructor(101))) static void flush_all(void) {
     thrum__store_relaxed(&at_end, true);
     uint64_t number = 0;
@@ -132,6 +132,7 @@ void thrum__handlers_after_fork_parent(void) {
 
 void thrum__handlers_after_fork_child(void) {
     thrum__log_style_after_fork();
+    thrum__last_resort->ops->after_fork_child(thrum__last_resort);
     THRUM__EACH(link, &handlers) {
         thrum_handler *handler = THRUM__MEMBER(thrum_handler, listed, link);
         if (handler->ops->after_fork_child)

@@ -27,6 +27,7 @@ typedef struct thrum__handler_ops {
     void (*before_fork)(thrum_handler *handler);
     void (*after_fork_parent)(thrum_handler *handler);
     void (*after_fork_child)(thrum_handler *handler);
+    bool holds; /* put may hold a line back when there are more to come */
 } thrum__handler_ops;
 
 struct thrum_handler {
@@ -54,12 +55,12 @@ void thrum__handlers_before_fork(void);
 void thrum__handlers_after_fork_parent(void);
 void thrum__handlers_after_fork_child(void);
 
-/* Returns whether `level` and the `n` reserved fields are what options may have; said in the name of
- * `caller` if not. */
+/* Returns whether `level` and the `n` reserved fields are what options may have; said in the name
+ * of `caller` if not. */
 bool thrum__handler_check(const char *caller, int level, void *const *reserved, size_t n);
 
-/* What handlers of Python's basicConfig() are made with; as the public ones otherwise. *error gets 0 or
- * what is wrong, said in the name of `caller`. */
+/* What handlers of Python's basicConfig() are made with; as the public ones otherwise. *error gets
+ * 0 or what is wrong, said in the name of `caller`. */
 thrum_handler *thrum__stream_handler_make(const char *caller, const char *format, int fd,
                                           const thrum_handler_opts *opts, int *error);
 thrum_handler *thrum__file_handler_make(const char *caller, const char *format, const char *path,

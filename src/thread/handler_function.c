@@ -76,10 +76,10 @@ static int put(thrum_handler *handler, thrum__log_record *record) {
     return rc;
 }
 
-/* Until no call is under way. */
+/* Until no call is under way; the end of the program does not wait for one. */
 static void flush(thrum_handler *handler) {
     function_handler *to = (function_handler *)handler;
-    if (is_inside(to))
+    if (is_inside(to) || thrum__handler_at_end())
         return;
     thrum__fifo_acquire(&to->turn);
     thrum__fifo_release(&to->turn);
@@ -105,6 +105,7 @@ static void destroy(thrum_handler *handler) {
 static void after_fork_child(thrum_handler *handler) {
     function_handler *to = (function_handler *)handler;
     const thrum__strand *self = thrum__strand_peek();
+    thrum__log_style_after_fork_child(&to->style);
     if (to->caller != 0 && self && to->caller == self->id)
         return;
     to->turn = (thrum__fifo){0};

@@ -19,8 +19,8 @@
 
 enum { CAPACITY = 4096, NOTE_SIZE = 64 };
 
-/* The writer: NONE -> STARTING (by who logs) -> RUNNING, or NONE again when it cannot start; NONE in the
- * child of a fork. */
+/* The writer: NONE -> STARTING (by who logs) -> RUNNING, or NONE again when it cannot start; NONE
+ * in the child of a fork. */
 typedef enum writer_state { NONE, STARTING, RUNNING } writer_state;
 
 /* All from `lock` on is under it. */
@@ -42,6 +42,7 @@ typedef struct queue {
     uint64_t said;    /* how many of them the log speaks of */
     size_t blocked;   /* threads that wait for room */
     bool idle;        /* the writer waits for `filled` */
+    bool held;        /* the target may hold lines back; of the drainer */
     bool waited_for;  /* somebody waits for `progress` */
     bool stop;
     bool abandoned; /* the writer is to free the queue */
@@ -93,21 +94,28 @@ static void write_note(queue *q, uint64_t n) {
     q->target->ops->put(q->target, &record);
 }
 
-/* Writes the next item, which says what was dropped: before it when the oldest are dropped, else when
- * nothing is left. Requires the lock, which is free meanwhile, and to be the drainer. */
+/* Writes the next item, which says what was dropped: before it when the oldest are dropped, else
+ * when nothing is left. Requires the lock, which is free meanwhile, and to be the drainer. */
 static void write_next(queue *q) {
     thrum__log_item *item = q->first ? take_first(q) : NULL;
     bool note_now = q->overflow == THRUM_DROP_OLDEST || !q->first;
     uint64_t note = note_now ? q->lost - q->said : 0;
     q->writing = item ? item->number : q->put;
-    bool wake = q->blocked > 0;
+    bool wake = q->blocked > 0, more = q->first && q->target->ops->holds;
     unlock(q);
     if (wake)
         thrum_event_set(&q->room);
     if (note > 0 && q->overflow == THRUM_DROP_OLDEST)
         write_note(q, note);
-    if (item)
+    if (item) {
+        item->record.more = more;
+        q->held = q->held || more;
         hand_on(q, &item->record);
+    }
+    if (q->held && !more) {
+        q->held = false;
+        q->target->ops->flush(q->target);
+    }
     if (note > 0 && q->overflow != THRUM_DROP_OLDEST)
         write_note(q, note);
     thrum__log_item_free(item);
@@ -332,7 +340,7 @@ static void after_fork_child(thrum_handler *handler) {
     q->said = q->lost;
     if (!self || q->drainer != self->id)
         q->drainer = 0;
-    q->idle = q->waited_for = q->start_failed = false;
+    q->idle = q->held = q->waited_for = q->start_failed = false;
     q->writer = NONE;
     q->thread = NULL;
     q->filled = q->room = q->progress = (thrum_event)THRUM_EVENT_INIT;
@@ -347,7 +355,8 @@ static const thrum__handler_ops ops = {.put = put,
                                        .after_fork_parent = after_fork_parent,
                                        .after_fork_child = after_fork_child};
 
-thrum_handler *thrum_queue_handler_new(thrum_handler *target, const thrum_queue_handler_opts *opts) {
+thrum_handler *thrum_queue_handler_new(thrum_handler *target,
+                                       const thrum_queue_handler_opts *opts) {
     static const char caller[] = "thrum_queue_handler_new";
     static const thrum_queue_handler_opts defaults;
     opts = opts ? opts : &defaults;
@@ -355,9 +364,9 @@ thrum_handler *thrum_queue_handler_new(thrum_handler *target, const thrum_queue_
     if (!thrum__handler_check(caller, opts->level, opts->reserved,
                               sizeof opts->reserved / sizeof opts->reserved[0]))
         return NULL;
-    const char *bad = !target ? "target is NULL"
-                      : (unsigned)opts->overflow > THRUM_DROP_OLDEST ? ".overflow is none of its values"
-                                                                     : NULL;
+    const char *bad = !target ? "target is NULL" : NULL;
+    if ((unsigned)opts->overflow > THRUM_DROP_OLDEST)
+        bad = ".overflow is none of its values";
     if (bad) {
         thrum__complain("%s: %s", caller, bad);
         return NULL;

@@ -23,7 +23,7 @@ static int put(thrum_handler *handler, thrum__log_record *record) {
     thrum__log_line line;
     thrum__log_line_init(&line);
     thrum__log_style_apply(&to->style, record, &line);
-    int rc = thrum__log_sink_put(&to->sink, line.data, line.used, record->level);
+    int rc = thrum__log_sink_put(&to->sink, line.data, line.used, record->level, record->more);
     thrum__log_line_free(&line);
     return rc;
 }
@@ -36,7 +36,7 @@ static void close_stream(thrum_handler *handler) {
 
 static void free_stream(stream *to) {
     thrum__log_style_free(&to->style);
-    free(to->sink.buffer);
+    free(to->sink.memory);
     free(to->sink.rotation.path);
     free(to);
 }
@@ -47,14 +47,17 @@ static void destroy(thrum_handler *handler) {
 }
 
 static void after_fork_child(thrum_handler *handler) {
-    thrum__log_sink_after_fork_child(&((stream *)handler)->sink);
+    stream *to = (stream *)handler;
+    thrum__log_style_after_fork_child(&to->style);
+    thrum__log_sink_after_fork_child(&to->sink);
 }
 
 static const thrum__handler_ops ops = {.put = put,
                                        .flush = flush,
                                        .close = close_stream,
                                        .destroy = destroy,
-                                       .after_fork_child = after_fork_child};
+                                       .after_fork_child = after_fork_child,
+                                       .holds = true};
 
 static thrum__log_field bare_field = {
     .kind = THRUM__LOG_MESSAGE, .precision = -1, .conversion = 's'};
@@ -87,11 +90,8 @@ static int make(stream **out, const char *caller, const char *otherwise, const c
 
 /* Lines for a regular file may share a write. */
 static int make_buffer(thrum__log_sink *sink, size_t size) {
-    if (sink->kind != THRUM__LOG_REGULAR && !sink->hold)
-        return 0;
-    sink->buffer = malloc(size);
-    sink->size = sink->buffer ? size : 0;
-    return sink->buffer ? 0 : -ENOMEM;
+    bool wanted = sink->kind == THRUM__LOG_REGULAR || sink->hold;
+    return wanted ? thrum__log_sink_buffer(sink, size) : 0;
 }
 
 thrum_handler *thrum__stream_handler_make(const char *caller, const char *format, int fd,

@@ -62,11 +62,13 @@ typedef struct thrum__log_record {
     const char *message; /* its expansion, NULL: not made yet */
     size_t message_size;
     bool message_cut; /* the expansion lacks its end */
+    bool more;        /* another record follows, or a flush: the line may be held back until then */
     int error;       /* errno of the caller, for %m */
     int64_t created; /* nanoseconds of the wall clock */
     const char *thread_name;
     uint32_t thread;
-    char asctime[THRUM__LOG_ASCTIME_SIZE]; /* set if the format has it */
+    size_t asctime_size;
+    char asctime[THRUM__LOG_ASCTIME_SIZE]; /* both: set if the format has it */
 } thrum__log_record;
 
 /* Returns how many fields the longest list for a format of this text has. */

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <thrum/config.h>
-
 static const char mark[] = "...[cut]\n";
 
 /* Through a pointer: a user's format is no literal, and was checked where the user wrote it. */
@@ -61,7 +59,7 @@ static void cut(thrum__log_line *line, size_t used) {
     line->cut = true;
 }
 
-void thrum__log_line_add(thrum__log_line *line, const char *text, size_t size) {
+void thrum__log_line_add_slow(thrum__log_line *line, const char *text, size_t size) {
     if (line->cut)
         return;
     bool fits = reserve(line, size);
@@ -74,7 +72,7 @@ void thrum__log_line_add(thrum__log_line *line, const char *text, size_t size) {
 }
 
 void thrum__log_line_expand(thrum__log_line *line, const char *format, va_list args) {
-    if (line->cut)
+    if (line->cut || thrum__log_line_expand_common(line, format, args))
         return;
     va_list again;
     va_copy(again, args);

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+
+#include <thrum/config.h>
 
 enum { THRUM__LOG_LINE_SIZE = 1024 };
 
@@ -24,10 +27,22 @@ void thrum__log_line_init(thrum__log_line *line);
 void thrum__log_line_free(thrum__log_line *line);
 
 /* Adds `size` bytes. What there is no memory for is left out, and the line is cut. */
-void thrum__log_line_add(thrum__log_line *line, const char *text, size_t size);
+void thrum__log_line_add_slow(thrum__log_line *line, const char *text, size_t size);
+static inline void thrum__log_line_add(thrum__log_line *line, const char *text, size_t size) {
+    if (THRUM__LIKELY(!line->cut && size <= line->size - line->used)) {
+        memcpy(line->data + line->used, text, size);
+        line->used += size;
+    } else {
+        thrum__log_line_add_slow(line, text, size);
+    }
+}
 
 /* Adds the expansion of `format`. With a format that cannot be expanded the line is cut. */
 void thrum__log_line_expand(thrum__log_line *line, const char *format, va_list args);
+
+/* The same, if the format has common conversions only; else adds nothing. Returns whether.
+ * Requires a line that is not cut. */
+bool thrum__log_line_expand_common(thrum__log_line *line, const char *format, va_list args);
 
 /* Ends the line: a mark if it was cut, a newline. Nothing can be added after it. */
 void thrum__log_line_end(thrum__log_line *line);

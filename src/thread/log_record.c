@@ -187,13 +187,15 @@ static void apply_text(const thrum__log_format *format, const thrum__log_field *
         thrum__log_message_apply(record, line);
     } else {
         const char *text = text_of(field->kind, record, made, sizeof made);
-        thrum__log_line_add(line, text, strlen(text));
+        bool known = field->kind == THRUM__LOG_ASCTIME;
+        thrum__log_line_add(line, text, known ? record->asctime_size : strlen(text));
     }
     if (field->precision >= 0)
         thrum__log_line_limit(line, start, (size_t)field->precision);
     if (message && format->escape)
         thrum__log_line_escape(line, start);
-    thrum__log_line_pad(line, start, field->width, field->left, start, ' ');
+    if (field->width > 0)
+        thrum__log_line_pad(line, start, field->width, field->left, start, ' ');
 }
 
 void thrum__log_format_apply(const thrum__log_format *format, thrum__log_record *record,

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the lines of stream and file handlers meet, to be written one batch after the other. Who finds
- * nobody at it owns the sink and writes; who comes meanwhile leaves his line to the owner and waits:
- * so the lines of many threads take few writes, and none returns before its line was handed on. */
+/* Where the lines of stream and file handlers meet, to be written one batch after the other. Who
+ * finds nobody at it owns the sink and writes; who comes meanwhile leaves his line to the owner
+ * and waits: so the lines of many threads take few writes, and none returns before its line was
+ * handed on. */
 #ifndef THRUM_THREAD_LOG_SINK_H
 #define THRUM_THREAD_LOG_SINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <thrum/lock.h>
+
+#include "base/raw_lock.h"
 
 /* A file that is rotated. */
 typedef struct thrum__log_rotation {
@@ -18,30 +23,39 @@ typedef struct thrum__log_rotation {
     bool failed;     /* and that was said */
 } thrum__log_rotation;
 
-/* All but the head, and what is read-only, belongs to the owner.
+/* All but the head, what is read-only, and the stage belongs to the owner. Lines that are held
+ * back are copied to the stage by their own threads, without the sink; the owner empties it.
  *
  * head: 0                nobody owns the sink        set by the owner that finds no work left
  *       1                owned                       set by who finds 0, and by the owner who takes the list
  *       1 | address      owned, with a list of work  set by who adds to the list, newest first */
 typedef struct thrum__log_sink {
     uintptr_t head;
+    thrum_lock gate; /* of those who come when there are more threads than CPUs */
     int fd;
     int kind;        /* of thrum__log_file_kind(); read-only */
     bool hold;       /* lines are held back until the buffer is full; read-only */
-    bool closed;
+    bool closed;     /* written under the stage lock */
     bool due;        /* a line must not be held back */
     bool torn;       /* the last line in the file lacks its end */
     int flush_level; /* read-only */
-    char *buffer;    /* NULL: each line is a write of its own */
-    size_t size;     /* of buffer; read-only */
-    size_t used;
-    size_t file_size; /* held back bytes included; SIZE_MAX: to be asked for */
+    char *memory;    /* twice `size` bytes; NULL: each line is a write of its own; read-only */
+    size_t size;     /* read-only */
+    thrum__raw_lock stage_lock;
+    char *stage;      /* half of memory; under the stage lock */
+    char *spare;      /* the other; of the owner */
+    size_t used;      /* of stage; under the stage lock */
+    size_t file_size; /* staged bytes included; SIZE_MAX: to be asked for; under the stage lock */
     thrum__log_rotation rotation;
     size_t *failed; /* counts lines; read-only */
 } thrum__log_sink;
 
-/* Writes data[0..n), a line of `level`. Returns 0, or -ESHUTDOWN if the sink was closed before. */
-int thrum__log_sink_put(thrum__log_sink *sink, const char *data, size_t n, int level);
+/* Gives the sink memory for `size` bytes of lines. Returns 0 or -ENOMEM. */
+int thrum__log_sink_buffer(thrum__log_sink *sink, size_t size);
+
+/* Writes data[0..n), a line of `level`; with `more` it may be held back until the next one, or a
+ * flush. Returns 0, or -ESHUTDOWN if the sink was closed before. */
+int thrum__log_sink_put(thrum__log_sink *sink, const char *data, size_t n, int level, bool more);
 
 /* Writes what is held back. */
 void thrum__log_sink_flush(thrum__log_sink *sink);

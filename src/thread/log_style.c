@@ -33,8 +33,8 @@ static int make_stamp(char *text, const char *datefmt, int64_t second) {
     return n;
 }
 
-/* Copies the text of `second` to `text`, which has room for whole words. Returns its size, or -1 when
- * the stamp is of another second, or being written. */
+/* Copies the text of `second` to `text`, which has room for whole words. Returns its size, or -1
+ * when the stamp is of another second, or being written. */
 static int read_stamp(const thrum__log_stamp *stamp, int64_t second, char *text) {
     /* acquire: pairs with write_stamp() */
     uint32_t turn = thrum__load_acquire(&stamp->turn);
@@ -56,8 +56,8 @@ static int read_stamp(const thrum__log_stamp *stamp, int64_t second, char *text)
     return thrum__load_relaxed(&stamp->turn) == turn ? (int)size : -1;
 }
 
-/* Keeps the text, unless another thread is writing or the turns are used up. Each word is a release:
- * a reader that sees one of them sees the odd turn before it. */
+/* Keeps the text, unless another thread is writing or the turns are used up. Each word is a
+ * release: a reader that sees one of them sees the odd turn before it. */
 static void write_stamp(thrum__log_stamp *stamp, int64_t second, const char *text, int size) {
     uint32_t turn = thrum__load_relaxed(&stamp->turn);
     /* acquire: pairs with write_stamp() */
@@ -97,6 +97,7 @@ static void put_asctime(thrum__log_style *style, thrum__log_record *record) {
         *end++ = (char)('0' + ms % 10);
     }
     *end = '\0';
+    record->asctime_size = (size_t)(end - record->asctime);
 }
 
 void thrum__log_style_thread(thrum__log_record *record) {
@@ -153,6 +154,8 @@ int thrum__log_style_init(thrum__log_style *style, const char *caller, const cha
 }
 
 void thrum__log_style_free(thrum__log_style *style) { free(style->block); }
+
+void thrum__log_style_after_fork_child(thrum__log_style *style) { style->stamp.turn = 0; }
 
 void thrum__log_style_before_fork(void) { thrum__raw_lock_acquire(&clock_lock); }
 

@@ -45,6 +45,9 @@ void thrum__log_style_thread(thrum__log_record *record);
 void thrum__log_style_apply(thrum__log_style *style, thrum__log_record *record,
                             thrum__log_line *line);
 
+/* In the child of a fork: another thread may have been writing the stamp. */
+void thrum__log_style_after_fork_child(thrum__log_style *style);
+
 /* Round a fork: localtime_r() has a lock of its own, which must be free then. */
 void thrum__log_style_before_fork(void);
 void thrum__log_style_after_fork(void);

@@ -24,15 +24,15 @@ size_t thrum__log_file_size(int fd);
 /* Returns `path` made absolute, to be freed, or NULL. */
 char *thrum__log_file_path(const char *path);
 
-/* Opens the file `path` to append to it, empties it first if `truncate`. Returns its descriptor, or a
- * negative errno. */
+/* Opens the file `path` to append to it, empties it first if `truncate`. Returns its descriptor,
+ * or a negative errno. */
 int thrum__log_file_open(const char *path, bool truncate);
 
 /* Closes `fd`. */
 void thrum__log_file_close(int fd);
 
-/* Renames "path.N" to "path.N+1" and `path` to "path.1", and opens `path` anew. Returns its descriptor,
- * or a negative errno, said once: then the file that is open goes on being used. */
+/* Renames "path.N" to "path.N+1" and `path` to "path.1", and opens `path` anew. Returns its
+ * descriptor, or a negative errno, said once: then the file that is open goes on being used. */
 int thrum__log_file_rotate(thrum__log_rotation *rotation);
 
 #endif

@@ -51,7 +51,8 @@ static thrum_logger *find(const char *name, size_t size) {
     return logger;
 }
 
-/* Returns the lowest level that passes in a logger whose effective level is `level`. Requires the lock. */
+/* Returns the lowest level that passes in a logger whose effective level is `level`. Requires the
+ * lock. */
 static int threshold_of(int level) {
     return disabled == INT_MAX || level > disabled ? level : disabled + 1;
 }

@@ -39,8 +39,8 @@ static void unlock_shards(void) {
         thrum__raw_lock_release(&shards[i].lock);
 }
 
-/* Returns a reference to the next handler that takes `level`, and moves the cursor behind it; NULL: there
- * are no more. */
+/* Returns a reference to the next handler that takes `level`, and moves the cursor behind it;
+ * NULL: there are no more. */
 static thrum_handler *next_handler(cursor *at, int level) {
     const thrum__strand *self = thrum__strand_peek();
     thrum__raw_lock *lock = &shards[self ? self->id % SHARDS : 0].lock;
@@ -65,8 +65,8 @@ static thrum_handler *next_handler(cursor *at, int level) {
     return handler;
 }
 
-/* Writes `record` by all handlers. One that thrum_log_config() has replaced meanwhile refuses it; then
- * its successor gets it. */
+/* Writes `record` by all handlers. One that thrum_log_config() has replaced meanwhile refuses it;
+ * then its successor gets it. */
 static void put(const thrum_logger *logger, thrum__log_record *record) {
     cursor at = {.logger = logger};
     thrum_handler *handler;
@@ -92,6 +92,7 @@ void thrum__logger_write(const thrum_logger *logger, int level, const char *file
     record.format = format;
     record.message = NULL;
     record.message_cut = false;
+    record.more = false;
     record.thread_name = NULL;
     int cancel; /* a thread that ended here would leave a lock behind */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
@@ -123,8 +124,8 @@ static size_t place_of(const thrum_logger *logger, const thrum_handler *handler)
     return i;
 }
 
-/* Attaches `handler`, whose reference is taken over. `basic`: in the place of the one that was attached so
- * before, whose reference *before gets. Requires the tree lock. Returns 0 or -ENOMEM. */
+/* Attaches `handler`, whose reference is taken over. `basic`: in the place of the one that was
+ * attached so before, whose reference *before gets. Requires the tree lock. Returns 0 or -ENOMEM. */
 static int attach(thrum_logger *logger, thrum_handler *handler, bool basic,
                   thrum_handler **before) {
     size_t n = logger->n_attached;
