@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "sanitizers.h"
 
 static thrum_logger *logger;
 static int ends[2];
@@ -309,10 +307,80 @@ static void a_fork_resets_the_handlers(void **state) {
     detach(function);
 }
 
+static char big[200000];
+
+static void *log_big(void *to) {
+    thrum_logger_error((thrum_logger *)to, "%s", big);
+    return NULL;
+}
+
+static int log_and_exit(void) {
+    thrum_logger_error(logger, "child");
+    return 0;
+}
+
+/* Fills stderr with a line of a thread that cannot finish it, forks, and lets the thread go on. */
+static void a_fork_resets_the_last_resort(void **state) {
+    (void)state;
+    spec_needs_os("threads that block in write()");
+    int saved = dup(2), used = 0;
+    spec_end end;
+    memset(big, 'x', sizeof big - 1);
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], 2);
+    thrum_thread *thread = spec_start(log_big, logger);
+    for (int before = -1; used == 0 || used != before; spec_yield()) {
+        before = used;
+        ioctl(ends[0], FIONREAD, &used);
+    }
+    spec_exits(log_and_exit, 0, &end);
+    assert_string_equal(end.text, "child\n");
+    fcntl(ends[0], F_SETFL, 0);
+    for (size_t n = 0; n < sizeof big; n += (size_t)read(ends[0], text, sizeof text))
+        continue;
+    spec_join(thread);
+    dup2(saved, 2);
+    close(saved);
+}
+
+static thrum_event blocked;
+
+static void block(const thrum_log_record *record, void *arg) {
+    (void)record;
+    thrum_event_set(arg);
+    for (;;)
+        thrum_sleep_until(THRUM_NEVER);
+}
+
+static int exit_beside_blocked_daemons(void) {
+    static const thrum_thread_opts daemon = {.daemon = true};
+    fcntl(ends[1], F_SETFL, 0);
+    attach(thrum_stream_handler_new(ends[1], NULL));
+    thrum_thread_start(NULL, log_big, logger, &daemon);
+    for (int used = 0; used == 0; spec_yield())
+        ioctl(ends[0], FIONREAD, &used);
+    logger = thrum_logger_get("handler.spec.blocked");
+    thrum_logger_set_propagate(logger, false);
+    attach(thrum_handler_new(block, &blocked, NULL));
+    thrum_thread_start(NULL, log_big, logger, &daemon);
+    thrum_event_wait(&blocked);
+    return 0;
+}
+
+static void exit_does_not_wait_for_blocked_daemons(void **state) {
+    (void)state;
+    spec_needs_os("threads that block in write()");
+    spec_end end;
+    memset(big, 'x', sizeof big - 1);
+    spec_exits(exit_beside_blocked_daemons, 0, &end);
+    assert_string_equal(end.text, "");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 SPEC_TESTS(TEST(a_stream_handler_writes_bare_messages), TEST(a_stream_handler_has_options),
            TEST(a_function_gets_the_record), TEST(what_a_function_logs_goes_to_files_only),
            TEST(a_function_is_called_once_at_a_time), TEST(a_closed_handler_drops_what_it_gets),
            TEST(what_cannot_be_written_is_counted), TEST(bad_options_are_refused_by_name),
-           TEST(a_fork_resets_the_handlers));
+           TEST(a_fork_resets_the_handlers),
+           TEST(a_fork_resets_the_last_resort), TEST(exit_does_not_wait_for_blocked_daemons));

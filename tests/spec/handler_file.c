@@ -81,8 +81,8 @@ static void detach(thrum_handler *handler) {
 static void files_are_appended_to_or_truncated(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        thrum_handler *handler =
-            attach_file("f", (thrum_file_handler_opts){.truncate = i == 2, .format = "%(message)s!"});
+        thrum_file_handler_opts opts = {.truncate = i == 2, .format = "%(message)s!"};
+        thrum_handler *handler = attach_file("f", opts);
         thrum_logger_info(logger, "%d", i);
         detach(handler);
         assert_string_equal(content("f"), i == 0 ? "0!\n" : i == 1 ? "0!\n1!\n" : "2!\n");
@@ -286,7 +286,8 @@ static int exit_with_lines_held_back(void) {
     return 0;
 }
 
-__attribute__((destructor(200))) static void log_last(void) {
+/* After the library's own, of the same number: the program is linked in this order. */
+__attribute__((destructor(101))) static void log_last(void) {
     if (global)
         thrum_logger_info(logger, "last");
 }
