@@ -346,10 +346,10 @@ static void a_fork_resets_the_last_resort(void **state) {
 static thrum_event blocked;
 
 static void block(const thrum_log_record *record, void *arg) {
+    static thrum_event never;
     (void)record;
     thrum_event_set(arg);
-    for (;;)
-        thrum_sleep_until(THRUM_NEVER);
+    thrum_event_wait(&never);
 }
 
 static int exit_beside_blocked_daemons(void) {

@@ -148,7 +148,15 @@ static void *leave_a_value(void *value) {
     return NULL;
 }
 
+static thrum_local local = THRUM_LOCAL_INIT(log_destructor);
+
+static void *leave_a_local(void *value) {
+    thrum_local_set(&local, value);
+    return NULL;
+}
+
 static int log_in_hooks(void) {
+    static char name_of_local[] = "local data";
     static char name[] = "thread";
     pthread_t foreign;
     pipe_queue((thrum_queue_handler_opts){.capacity = 10});
@@ -157,6 +165,7 @@ static int log_in_hooks(void) {
     thrum_thread_start(&thread, raise_something, NULL, NULL);
     thrum_thread_join(thread, NULL);
     thrum_thread_free(thread);
+    spec_join(spec_start(leave_a_local, name_of_local));
     pthread_key_create(&key, log_destructor);
     pthread_create(&foreign, NULL, leave_a_value, name);
     pthread_join(foreign, NULL);
@@ -167,7 +176,8 @@ static void hooks_and_destructors_may_log(void **state) {
     (void)state;
     spec_end end;
     spec_exits(log_in_hooks, 0, &end);
-    assert_non_null(strstr(end.text, "hook: no row 7\ndestructor of thread\n"));
+    assert_non_null(strstr(end.text, "hook: no row 7\n"
+                                     "destructor of local data\ndestructor of thread\n"));
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
