@@ -40,6 +40,28 @@ void bench_pin_both(void) {
     sched_setaffinity(0, sizeof set, &set);
 }
 
+void bench_raise_limit(int resource, unsigned long most) {
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    if (limit.rlim_cur >= most)
+        return;
+    limit.rlim_cur = most;
+    if (limit.rlim_max < most && setrlimit(resource, &(struct rlimit){most, most}) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
+    setrlimit(resource, &limit);
+}
+
+void bench_fewer(const char *peer, long made, long wanted) {
+    static const char *told[BENCH_PEERS];
+    int i = 0;
+    while (told[i] && told[i] != peer)
+        i += 1;
+    if (made < wanted && !told[i])
+        fprintf(stderr, "bench: %s: no more than %ld of %ld can be had here\n", peer, made, wanted);
+    told[i] = peer;
+}
+
 bool bench_wanted(const char *row) {
     for (int i = 0; i < n_filters; ++i)
         if (strstr(row, filters[i]))
@@ -82,6 +104,14 @@ struct busy {
 };
 static struct busy row_start;
 
+static clockid_t own_process[4];
+static int n_own_processes;
+
+void bench_own_process(pid_t pid) {
+    if (clock_getcpuclockid(pid, &own_process[n_own_processes]) == 0)
+        n_own_processes += 1;
+}
+
 static struct busy busy_now(void) {
     struct busy b = {.wall_ns = (double)bench_now()};
     double hz = (double)sysconf(_SC_CLK_TCK), t[8] = {0};
@@ -95,6 +125,11 @@ static struct busy busy_now(void) {
     getrusage(RUSAGE_SELF, &usage);
     b.own = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    for (int i = 0; i < n_own_processes; ++i) {
+        struct timespec t = {0};
+        clock_gettime(own_process[i], &t);
+        b.own += (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    }
     return b;
 }
 
@@ -223,5 +258,11 @@ int main(int argc, char **argv) {
     bench_event();
     bench_thread();
     bench_wait();
+    bench_semaphore();
+    bench_barrier();
+    bench_local();
+    bench_queue();
+    bench_timer();
+    bench_log();
     return 0;
 }

@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { BENCH_THREADS = 4, BENCH_PEERS = 16, BENCH_ROUNDS = 31, BENCH_IDLE = 100, BENCH_BURST = 64 };
+enum { BENCH_THREADS = 8, BENCH_PEERS = 32, BENCH_ROUNDS = 31, BENCH_IDLE = 100, BENCH_BURST = 64 };
 
 /* Keeps the compiler from moving or merging work across it. */
 #define BENCH_BARRIER() __asm__ volatile("" ::: "memory")
@@ -42,16 +43,22 @@ static inline void bench_spin(unsigned n) {
     }
 }
 
+/* Returns a number from 1000 to 2000, another each time. */
+static inline double bench_due(uint32_t *state) {
+    *state = *state * 1664525 + 1013904223;
+    return 1000 + *state / 4294967.296;
+}
+
 static inline void bench_busy(uint64_t ns) {
     uint64_t end = bench_now() + ns;
     while (bench_now() < end)
         bench_pause();
 }
 
-/* Threads that fight for one lock. The first line is only read while they run. */
+/* Threads that work until they are stopped. The first line is only read while they run. */
 struct contend {
     bool stop; /* atomic */
-    unsigned work, outside; /* bench_spin() in the section, and outside it */
+    unsigned work, outside; /* bench_spin() in a lock's section, and outside it */
     uint64_t ops[BENCH_THREADS] __attribute__((aligned(64))); /* written when a thread ends */
     uint64_t longest[BENCH_THREADS]; /* ticks; likewise */
 };
@@ -80,6 +87,22 @@ static inline void bench_received(struct ping *p, int side, long i) {
     p->sent = bench_now();
 }
 
+/* Side `side` comes to phase `i`. With a pause the sides are late in turn. */
+static inline void bench_arrive(struct ping *p, int side, long i) {
+    if (side == 0 && i == p->warm)
+        p->begin = bench_now();
+    if (p->pause == 0 || i % 2 != side)
+        return;
+    bench_busy(p->pause);
+    p->sent = bench_now();
+}
+
+/* Side `side` leaves phase `i`; what counts is how long the late one's arrival takes to be seen. */
+static inline void bench_passed(struct ping *p, int side, long i) {
+    if (p->pause != 0 && i % 2 != side && i >= p->warm)
+        p->sum += bench_now() - p->sent;
+}
+
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */
 struct peer {
@@ -104,6 +127,27 @@ struct peer {
     void (*idle_begin)(void);
     void (*idle_wait)(int index);
     void (*idle_end)(void);
+    double (*semaphore_pair)(long n);
+    void (*semaphore_ping)(struct ping *p, int side);
+    void (*barrier_ping)(struct ping *p, int side);
+    double (*local_get)(long n);
+    /* Makes queues for the functions below, until queue_end(). `capacity` 0: without bound. Returns
+     * whether there is such a queue for so many threads. */
+    bool (*queue_begin)(size_t capacity, int producers, int consumers);
+    void (*queue_end)(void);
+    double (*queue_pair)(long n);
+    void (*queue_ping)(struct ping *p, int side);
+    void (*queue_put)(struct contend *c, int index); /* until c->stop, then one end mark */
+    void (*queue_get)(struct contend *c, int index); /* until an end mark; counts in c->ops */
+    /* In place of all those, for who runs in a process of its own: Mops/s in `ms`; ns. */
+    double (*queue_rate)(size_t capacity, int producers, int consumers, int ms);
+    bool queue_unbounded; /* has no other */
+    /* Logs lines to `path` until log_end(). */
+    bool (*log_begin)(const char *path);
+    void (*log_lines)(struct contend *c, int index);
+    void (*log_end)(void);
+    /* Starts and cancels n timers beside `pending` others, which it makes first and drops after. */
+    double (*timer_pair)(long n, long pending);
 };
 
 /* Called by constructors. */
@@ -123,6 +167,15 @@ bool bench_wanted(const char *row);
 bool bench_two_cores(const char *row);
 /* Returns how many rounds to run: `rounds`, or what the command line says. */
 int bench_rounds(int rounds);
+
+/* Counts the CPU time of process `pid`, started by the benchmark, as its own. */
+void bench_own_process(pid_t pid);
+
+/* Raises a limit (RLIMIT_...) to `most`, or as far as it may be raised. */
+void bench_raise_limit(int resource, unsigned long most);
+
+/* Says on stderr, once, when `peer` got only `made` of `wanted` things. */
+void bench_fewer(const char *peer, long made, long wanted);
 
 /* Values of one row, a series per peer; a peer of which no value came in is left out. */
 struct series {
@@ -146,6 +199,10 @@ void bench_row(const char *row, const char *unit, int rounds,
  * Returns ns per round trip; with a pause, of its two hand-offs. */
 double bench_ping(void (*body)(struct ping *, int), int cpu0, int cpu1, long n, uint64_t pause);
 
+/* Runs body(c, index) on `n` threads, this one among them, thread i on CPU i % 2, and sets c->stop
+ * after `ms`. Returns the ns until then. */
+uint64_t bench_window(struct contend *c, int n, int ms, void (*body)(struct contend *c, int index));
+
 /* The rows, one file per concept. */
 void bench_lock(void);
 void bench_contended(void);
@@ -154,6 +211,12 @@ void bench_condition(void);
 void bench_event(void);
 void bench_thread(void);
 void bench_wait(void);
+void bench_semaphore(void);
+void bench_barrier(void);
+void bench_local(void);
+void bench_queue(void);
+void bench_timer(void);
+void bench_log(void);
 
 #ifdef __cplusplus
 }

@@ -4,59 +4,9 @@
  * in which no clock is read; the longest wait from one with a time stamp on each side of the
  * acquisition. */
 #include "bench.h"
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/time.h>
 
 enum { WINDOW_MS = 150 };
-
-struct fighter {
-    struct contend *contend;
-    pthread_barrier_t *start;
-    void (*body)(struct contend *c, int index);
-    int index;
-};
-
-static void *fight(void *arg) {
-    struct fighter *f = arg;
-    bench_pin(bench_cpu[f->index % 2]);
-    pthread_barrier_wait(f->start);
-    f->body(f->contend, f->index);
-    return NULL;
-}
-
-static struct contend *fought_for;
-static volatile uint64_t window_end;
-
-static void end_window(int number) {
-    (void)number;
-    window_end = bench_now();
-    __atomic_store_n(&fought_for->stop, true, __ATOMIC_RELAXED);
-}
-
-/* Lets `n` threads, this one among them, fight for WINDOW_MS. Returns the ns that it took. */
-static uint64_t window(struct contend *c, int n, void (*body)(struct contend *c, int index)) {
-    pthread_t thread[BENCH_THREADS];
-    struct fighter fighter[BENCH_THREADS];
-    pthread_barrier_t start;
-    struct itimerval timer = {.it_value = {0, WINDOW_MS * 1000}};
-    pthread_barrier_init(&start, NULL, (unsigned)n);
-    c->stop = false;
-    fought_for = c;
-    for (int i = 0; i < n; ++i)
-        fighter[i] = (struct fighter){c, &start, body, i};
-    for (int i = 1; i < n; ++i)
-        if (pthread_create(&thread[i], NULL, fight, &fighter[i]) != 0)
-            abort();
-    uint64_t begin = bench_now();
-    setitimer(ITIMER_REAL, &timer, NULL);
-    fight(&fighter[0]);
-    for (int i = 1; i < n; ++i)
-        pthread_join(thread[i], NULL);
-    pthread_barrier_destroy(&start);
-    return window_end - begin;
-}
 
 /* Returns the argument for which bench_spin() takes `ns`. */
 static unsigned spins(unsigned ns) {
@@ -85,13 +35,13 @@ static void fight_once(struct fight_rows *rows, int peer, struct contend *c, int
                        double tick_ms) {
     const struct peer *p = bench_peers[peer];
     uint64_t total = 0, least = UINT64_MAX, most = 0, longest = 0;
-    uint64_t ns = window(c, threads, p->contend);
+    uint64_t ns = bench_window(c, threads, WINDOW_MS, p->contend);
     for (int i = 0; i < threads; ++i) {
         total += c->ops[i];
         least = c->ops[i] < least ? c->ops[i] : least;
         most = c->ops[i] > most ? c->ops[i] : most;
     }
-    window(c, threads, p->contend_stamped);
+    bench_window(c, threads, WINDOW_MS, p->contend_stamped);
     for (int i = 0; i < threads; ++i)
         longest = c->longest[i] > longest ? c->longest[i] : longest;
     bench_add(&rows->throughput, peer, (double)total * 1e3 / (double)ns);
@@ -123,8 +73,6 @@ static void fight_row(const char *name, int threads, unsigned section_ns) {
 }
 
 void bench_contended(void) {
-    struct sigaction action = {.sa_handler = end_window, .sa_flags = SA_RESTART};
-    sigaction(SIGALRM, &action, NULL);
     fight_row("lock 2 threads", 2, 0);
     fight_row("lock 4 threads", 4, 0);
     fight_row("lock 2 threads, 0.2 us section", 2, 200);

@@ -11,7 +11,16 @@
  *     PEER_EVENT                     peer_event, peer_event_set(), peer_event_clear(),
  *                                    peer_event_wait(); without it, one of lock, condition and flag
  *     PEER_THREAD                    peer_thread, peer_start(), peer_join()
+ *     PEER_SEMAPHORE                 peer_semaphore, peer_semaphore_init() (no permit),
+ *                                    peer_down(), peer_up()
+ *     PEER_BARRIER                   peer_barrier, peer_barrier_init() (for two), peer_meet()
+ *     PEER_LOCAL                     peer_local_set(), peer_local_get(): one pointer
+ *     PEER_QUEUE                     peer_queue, peer_queue_new(capacity or 0, producers,
+ *                                    consumers) (NULL: no such queue), peer_queue_put(),
+ *                                    peer_queue_get(), peer_queue_free();
+ *                                    PEER_QUEUE_UNBOUNDED true: has no other
  *     PEER_IS_BASELINE PEER_IS_FLOOR true or false
+ *     PEER_EXTRA                     peer_extra(struct peer *), which sets what has no loop here
  *     PEER_FAST_ONLY                 only the rows that no second thread takes part in */
 #ifndef PEER_H
 #define PEER_H
@@ -320,6 +329,15 @@ static void peer_register_thread(void) {
 static void peer_register_thread(void) {}
 #endif
 
+#include "peer_queue.h"
+#include "peer_sync.h"
+
+#ifdef PEER_EXTRA
+static void peer_register_extra(void) { peer_extra(&peer_self); }
+#else
+static void peer_register_extra(void) {}
+#endif
+
 #ifdef PEER_FAST_ONLY
 static void peer_forget_slow(void) {
     peer_self.contend = peer_self.contend_stamped = NULL;
@@ -327,6 +345,10 @@ static void peer_forget_slow(void) {
     peer_self.event_set = peer_self.event_wait_clear = NULL;
     peer_self.start_join = peer_self.start_burst = NULL;
     peer_self.idle_wait = NULL;
+    peer_self.semaphore_ping = peer_self.barrier_ping = peer_self.queue_ping = NULL;
+    peer_self.queue_put = NULL;
+    peer_self.log_begin = NULL;
+    peer_self.timer_pair = NULL;
 }
 #else
 static void peer_forget_slow(void) {}
@@ -343,6 +365,11 @@ __attribute__((constructor)) static void peer_register(void) {
     peer_register_event();
     peer_register_idle();
     peer_register_thread();
+    peer_register_semaphore();
+    peer_register_barrier();
+    peer_register_local();
+    peer_register_queue();
+    peer_register_extra();
     peer_forget_slow();
     bench_register(&peer_self);
 }

@@ -32,4 +32,9 @@ static inline void peer_start(peer_thread *t) {
 }
 static inline void peer_join(peer_thread *t) { thrd_join(*t, NULL); }
 
+#define PEER_LOCAL
+static _Thread_local void *local_value;
+static inline void peer_local_set(void *value) { local_value = value; }
+static inline void *peer_local_get(void) { return local_value; }
+
 #include "peer.h"

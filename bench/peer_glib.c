@@ -28,4 +28,20 @@ static void *peer_nothing(void *arg) { return arg; }
 static inline void peer_start(peer_thread *t) { *t = g_thread_new("bench", peer_nothing, NULL); }
 static inline void peer_join(peer_thread *t) { g_thread_join(*t); }
 
+#define PEER_LOCAL
+static GPrivate local_key = G_PRIVATE_INIT(NULL);
+static inline void peer_local_set(void *value) { g_private_set(&local_key, value); }
+static inline void *peer_local_get(void) { return g_private_get(&local_key); }
+
+#define PEER_QUEUE
+#define PEER_QUEUE_UNBOUNDED true
+typedef GAsyncQueue peer_queue;
+static peer_queue *peer_queue_new(gsize capacity, int producers, int consumers) {
+    (void)capacity, (void)producers, (void)consumers;
+    return g_async_queue_new();
+}
+static void peer_queue_free(peer_queue *q) { g_async_queue_unref(q); }
+static inline void peer_queue_put(peer_queue *q, void *item) { g_async_queue_push(q, item); }
+static inline void *peer_queue_get(peer_queue *q) { return g_async_queue_pop(q); }
+
 #include "peer.h"

@@ -74,6 +74,14 @@ static void condition_ping(struct ping *p, int side) {
         api->turn((unsigned)side, received, &t);
 }
 
+static void barrier_ping(struct ping *p, int side) {
+    for (long i = 0; i < p->n; ++i) {
+        bench_arrive(p, side, i);
+        api->meet();
+        bench_passed(p, side, i);
+    }
+}
+
 __attribute__((constructor)) static void register_self(void) {
     api = PEER_API();
     self = (struct peer){.name = PEER_NAME,
@@ -89,5 +97,7 @@ __attribute__((constructor)) static void register_self(void) {
         self.start_join = start_join;
         self.start_burst = start_burst;
     }
+    if (api->meet)
+        self.barrier_ping = barrier_ping;
     bench_register(&self);
 }

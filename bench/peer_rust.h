@@ -3,6 +3,7 @@
 #ifndef PEER_RUST_H
 #define PEER_RUST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,24 @@ struct rust_api {
     void (*turn)(unsigned side, void (*received)(void *), void *arg);
     void (*notify)(long n);
     void (*start_join)(long n, long at_once);
+    void (*meet)(void); /* at a barrier of two */
+};
+
+/* What peer_rust_queue.rs exports for each of its libraries. */
+struct rust_queue_api {
+    bool (*begin)(size_t capacity, int producers, int consumers);
+    void (*end)(void);
+    void (*pair)(long n);
+    void (*put)(const bool *stop);
+    uint64_t (*get)(void);
+    /* Gets what is for `side`, if `wait`; unless `received` is NULL, calls it and puts something
+     * for the other side. */
+    void (*pass)(unsigned side, bool wait, void (*received)(void *), void *arg);
 };
 
 const struct rust_api *rust_std_api(void);
 const struct rust_api *rust_parking_lot_api(void);
+const struct rust_queue_api *rust_mpsc_api(void);
+const struct rust_queue_api *crossbeam_api(void);
 
 #endif

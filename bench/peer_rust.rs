@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The loops of peer.h for std::sync, and for parking_lot when built with that feature.
 use std::ffi::c_void;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Barrier;
+
+#[path = "peer_rust_queue.rs"]
+mod queue;
 
 #[repr(C)]
 pub struct Api {
@@ -11,6 +17,7 @@ pub struct Api {
     turn: extern "C" fn(u32, extern "C" fn(*mut c_void), *mut c_void),
     notify: extern "C" fn(i64),
     start_join: Option<extern "C" fn(i64, i64)>,
+    meet: Option<extern "C" fn()>,
 }
 
 mod std_sync {
@@ -25,7 +32,7 @@ mod std_sync {
     }
 }
 
-#[cfg(feature = "parking_lot")]
+#[cfg(feature = "crates")]
 mod parking {
     pub use parking_lot::{Condvar, Mutex, MutexGuard};
     #[inline(always)]
@@ -48,8 +55,24 @@ extern "C" fn start_join(n: i64, at_once: i64) {
     }
 }
 
+// Barrier::new() is not const in older versions, so the first who comes makes it.
+static PHASE: AtomicPtr<Barrier> = AtomicPtr::new(null_mut());
+
+extern "C" fn meet() {
+    let mut phase = PHASE.load(Ordering::Acquire);
+    if phase.is_null() {
+        let made = Box::into_raw(Box::new(Barrier::new(2)));
+        let (new, seen) = (Ordering::AcqRel, Ordering::Acquire);
+        phase = match PHASE.compare_exchange(null_mut(), made, new, seen) {
+            Ok(_) => made,
+            Err(theirs) => theirs,
+        };
+    }
+    unsafe { &*phase }.wait();
+}
+
 macro_rules! peer {
-    ($module:ident, $library:ident, $export:ident, $start_join:expr) => {
+    ($module:ident, $library:ident, $export:ident, $start_join:expr, $meet:expr) => {
         mod $module {
             use super::$library::{lock, wait, Condvar, Mutex};
             use super::Api;
@@ -112,6 +135,7 @@ macro_rules! peer {
                 turn,
                 notify,
                 start_join: $start_join,
+                meet: $meet,
             };
 
             #[no_mangle]
@@ -122,6 +146,6 @@ macro_rules! peer {
     };
 }
 
-peer!(of_std, std_sync, rust_std_api, Some(super::start_join));
-#[cfg(feature = "parking_lot")]
-peer!(of_parking_lot, parking, rust_parking_lot_api, None);
+peer!(of_std, std_sync, rust_std_api, Some(super::start_join), Some(super::meet));
+#[cfg(feature = "crates")]
+peer!(of_parking_lot, parking, rust_parking_lot_api, None, None);

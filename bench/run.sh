@@ -4,13 +4,14 @@
 # Installs thrum from BUILD (default: build) under BUILD/bench-run, builds the benchmarks against
 # it, runs the rows whose name holds one of the parts (all, if none is given), prints one table and
 # writes BUILD/bench.json. THRUM_BENCH_PREFIX=/x measures the thrum that is installed in /x.
+# BENCH_ALL=1 fetches Go and Java too.
 set -eu
 
 build=${1:-build}
 [ $# -gt 0 ] && shift
 case $build in
 -h | --help)
-    sed -n '3,6s/^# //p' "$0"
+    sed -n '3,7s/^# //p' "$0"
     exit 0
     ;;
 esac
@@ -21,14 +22,17 @@ work=$build/bench-run
 
 # A peer that cannot be had is left out; CMakeLists.txt says so.
 sh "$here/../tools/need.sh" gcc g++ libc6-dev cmake pkg-config python3
-for package in libnsync-dev libglib2.0-dev libabsl-dev; do
+all=
+[ "${BENCH_ALL:-0}" = 1 ] && all='golang-go default-jdk-headless'
+for package in libnsync-dev libglib2.0-dev libabsl-dev libtbb-dev libconcurrentqueue-dev libck-dev \
+    libuv1-dev libspdlog-dev $all; do
     sh "$here/../tools/need.sh" $package || true
 done
 
 rust_library=
 parking_lot=OFF
 build_with_cargo() {
-    sh "$here/../tools/need.sh" librust-parking-lot-dev || return 1
+    sh "$here/../tools/need.sh" librust-parking-lot-dev librust-crossbeam-channel-dev || return 1
     [ -d /usr/share/cargo/registry ] || return 1
     mkdir -p "$work/rust"
     cat >"$work/rust/Cargo.toml" <<EOF
@@ -40,13 +44,14 @@ edition = "2021"
 path = "$here/peer_rust.rs"
 crate-type = ["cdylib"]
 [features]
-parking_lot = ["dep:parking_lot"]
+crates = ["dep:parking_lot", "dep:crossbeam-channel"]
 [dependencies]
 parking_lot = { version = "*", optional = true }
+crossbeam-channel = { version = "*", optional = true }
 [profile.release]
 opt-level = 2
 EOF
-    (cd "$work/rust" && cargo build --quiet --offline --release --features parking_lot \
+    (cd "$work/rust" && cargo build --quiet --offline --release --features crates \
         --config 'source.crates-io.replace-with="debian"' \
         --config 'source.debian.directory="/usr/share/cargo/registry"') \
         >"$work/cargo.log" 2>&1 || return 1
@@ -62,9 +67,10 @@ build_with_rustc() {
 if command -v cargo >/dev/null 2>&1 && build_with_cargo; then
     :
 elif command -v rustc >/dev/null 2>&1 && build_with_rustc; then
-    echo "bench: parking_lot is left out: no librust-parking-lot-dev that this cargo can build" >&2
+    echo "bench: parking_lot and crossbeam are left out: no librust-parking-lot-dev and" \
+        "librust-crossbeam-channel-dev that this cargo can build" >&2
 else
-    echo "bench: Rust std and parking_lot are left out: no cargo and rustc that work" >&2
+    echo "bench: Rust std, parking_lot and crossbeam are left out: no cargo and rustc that work" >&2
 fi
 
 prefix=${THRUM_BENCH_PREFIX:-$work/prefix}

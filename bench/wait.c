@@ -127,6 +127,6 @@ static void hog_row(const char *row) {
 }
 
 void bench_wait(void) {
-    bench_row("100 waiting threads: CPU", "ms/s", 5, waiting_cpu);
+    bench_row("100 waiting threads: CPU", "ms/s", 3, waiting_cpu);
     hog_row("wake beside a hog: p90");
 }
