@@ -8,7 +8,8 @@ baseline is more than 15 % off its anchor (README.md says where the anchors come
 import json
 import sys
 
-# row: (what is compared, "<=" or ">=", limit), for the subject "thrum"
+# row: (what is compared, "<=" or ">=", limit), for the subject "thrum"; what is "ratio" (to the
+# baseline), "value", or a peer: thrum's value by its
 GOALS = {
     "lock uncontended pair": ("ratio", "<=", 0.75),
     "lock size": ("value", "<=", 8),
@@ -33,6 +34,19 @@ GOALS = {
     "start + join, 64 at once, two cores": ("ratio", "<=", 1.1),
     "100 waiting threads: CPU": ("value", "<=", 1.0),
     "wake beside a hog: p90": ("ratio", "<=", 2.0),
+    "semaphore uncontended pair": ("ratio", "<=", 0.75),
+    "semaphore round trip, one core": ("ratio", "<=", 1.0),
+    "barrier of 2: phase, one core": ("ratio", "<=", 1.05),
+    "barrier of 2: phase, two cores awake": ("ratio", "<=", 0.05),
+    "thread-local get": ("value", "<=", 1.5),
+    "queue put + get": ("value", "<=", 15),
+    "queue of 1024, 1 producer 1 consumer": ("crossbeam", ">=", 1.0),
+    "queue of 1024, 2 producers 2 consumers": ("crossbeam", ">=", 1.0),
+    "queue of 1024, 4 producers 4 consumers": ("crossbeam", ">=", 1.0),
+    "queue request + reply, one core": ("ratio", "<=", 0.55),
+    "queue request + reply, two cores parked": ("ratio", "<=", 1.0),
+    "queue request + reply, two cores awake": ("value", "<=", 0.6),
+    "log to a file, 8 threads": ("ratio", ">=", 2.0),
 }
 
 # row: (row and subject that the baseline is divided by, or None: its own value; what it was)
@@ -50,6 +64,13 @@ ANCHORS = {
     "notify without waiter": (("notify without waiter", "nsync"), 2.16),
     "start + join, one core": (("start + join, one core", "raw futex"), 1.19),
     "start + join, two cores": (("start + join, two cores", "raw futex"), 1.12),
+    "semaphore uncontended pair": (("lock uncontended pair", "raw futex"), 1.69),
+    "semaphore round trip, one core": (("event round trip, one core", "raw futex"), 0.9),
+    "barrier of 2: phase, one core": (("event round trip, one core", "raw futex"), 0.79),
+    "queue put + get": (("lock uncontended pair", "raw futex"), 3.27),
+    "queue request + reply, one core": (("event round trip, one core", "raw futex"), 2.21),
+    "queue request + reply, two cores parked": (
+        ("event round trip, two cores parked", "raw futex"), 0.9),
 }
 
 HEADING = ("row", "subject", "value", "unit", "ratio", "goal")
@@ -61,16 +82,21 @@ def number(value):
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def goal_text(entry):
+def goal_text(entry, entries):
     goal = GOALS.get(entry["row"])
     if goal is None or entry["subject"] != "thrum":
         return ""
     what, sign, limit = goal
-    got = entry[what]
+    if what in ("ratio", "value"):
+        got, text = entry[what], f"{what} {sign} {limit:g}"
+    else:
+        peer = [e["value"] for e in entries if (e["row"], e["subject"]) == (entry["row"], what)]
+        got = entry["value"] / peer[0] if peer else None
+        text = f"{sign} {limit:g} x {what}" + ("" if got is None else f" ({number(got)})")
     if got is None:
-        return f"{what} {sign} {limit:g}: no baseline"
+        return f"{text}: not measured beside it"
     reached = got <= limit if sign == "<=" else got >= limit
-    return f"{what} {sign} {limit:g}: {'reached' if reached else 'NOT REACHED'}"
+    return f"{text}: {'reached' if reached else 'NOT REACHED'}"
 
 
 def anchor_text(row, entries):
@@ -107,7 +133,7 @@ def print_table(entries):
             ratio = "" if e["ratio"] is None else (
                 "baseline" if e["subject"] == baseline else number(e["ratio"]) + "x")
             lines.append((row if first else "", e["subject"], number(e["value"]), e["unit"], ratio,
-                          goal_text(e)))
+                          goal_text(e, entries)))
             first = False
         for note in (anchor_text(row, entries), others_text(row, entries)):
             if note:
@@ -145,7 +171,7 @@ def main(rows, out):
     if not entries:
         sys.exit("report.py: no row was measured")
     print_table(entries)
-    judged = [text for text in map(goal_text, entries) if text]
+    judged = [text for text in (goal_text(e, entries) for e in entries) if text]
     reached = sum(text.endswith(": reached") for text in judged)
     print(f"\n{reached} of {len(judged)} goals reached on {machine()}; written to {out}")
     for entry in entries:
