@@ -21,7 +21,7 @@ static double two_cores_awake(const struct peer *p) {
                : NAN;
 }
 
-static double notify(const struct peer *p) { return p->notify ? p->notify(1000000) : NAN; }
+static double notify(const struct peer *p) { return p->notify ? p->notify(100000) : NAN; }
 
 void bench_condition(void) {
     bench_row("condition round trip, one core", "us", 5, one_core);
@@ -29,5 +29,5 @@ void bench_condition(void) {
         bench_row("condition round trip, two cores parked", "us", 5, two_cores_parked);
         bench_row("condition round trip, two cores awake", "us", 5, two_cores_awake);
     }
-    bench_row("notify without waiter", "ns", 9, notify);
+    bench_row("notify without waiter", "ns", BENCH_ROUNDS, notify);
 }

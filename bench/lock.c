@@ -3,7 +3,7 @@
 #include "bench.h"
 
 static double pair(const struct peer *peer) {
-    return peer->lock_pair ? peer->lock_pair(1000000) : NAN;
+    return peer->lock_pair ? peer->lock_pair(100000) : NAN;
 }
 
 static double size(const struct peer *peer) {
@@ -11,6 +11,6 @@ static double size(const struct peer *peer) {
 }
 
 void bench_lock(void) {
-    bench_row("lock uncontended pair", "ns", 9, pair);
+    bench_row("lock uncontended pair", "ns", BENCH_ROUNDS, pair);
     bench_row("lock size", "bytes", 1, size);
 }

@@ -48,7 +48,7 @@ static double unbounded_4_4(const struct peer *p) { return rate(p, 0, 4, 4); }
 static double pair(const struct peer *p) {
     if (!p->queue_pair || (p->queue_begin && !p->queue_begin(CAPACITY, 1, 1)))
         return NAN;
-    double ns = p->queue_pair(1000000);
+    double ns = p->queue_pair(100000);
     if (p->queue_end)
         p->queue_end();
     return ns;
@@ -74,7 +74,7 @@ static double two_cores_awake(const struct peer *p) {
 }
 
 void bench_queue(void) {
-    bench_row("queue put + get", "ns", 9, pair);
+    bench_row("queue put + get", "ns", BENCH_ROUNDS, pair);
     bench_row("queue request + reply, one core", "us", 5, one_core);
     if (!bench_two_cores("queue of 1024, queue request + reply on two cores"))
         return;

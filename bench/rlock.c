@@ -2,11 +2,11 @@
 #include "bench.h"
 
 static double outer(const struct peer *peer) {
-    return peer->rlock_outer ? peer->rlock_outer(1000000) : NAN;
+    return peer->rlock_outer ? peer->rlock_outer(100000) : NAN;
 }
 
 static double nested(const struct peer *peer) {
-    return peer->rlock_nested ? peer->rlock_nested(1000000) : NAN;
+    return peer->rlock_nested ? peer->rlock_nested(100000) : NAN;
 }
 
 static double size(const struct peer *peer) {
@@ -14,7 +14,7 @@ static double size(const struct peer *peer) {
 }
 
 void bench_rlock(void) {
-    bench_row("rlock outer pair", "ns", 9, outer);
-    bench_row("rlock nested pair", "ns", 9, nested);
+    bench_row("rlock outer pair", "ns", BENCH_ROUNDS, outer);
+    bench_row("rlock nested pair", "ns", BENCH_ROUNDS, nested);
     bench_row("rlock size", "bytes", 1, size);
 }

@@ -4,7 +4,7 @@
 #include "bench.h"
 
 static double pair(const struct peer *p) {
-    return p->semaphore_pair ? p->semaphore_pair(1000000) : NAN;
+    return p->semaphore_pair ? p->semaphore_pair(100000) : NAN;
 }
 
 static double one_core(const struct peer *p) {
@@ -26,7 +26,7 @@ static double two_cores_awake(const struct peer *p) {
 }
 
 void bench_semaphore(void) {
-    bench_row("semaphore uncontended pair", "ns", 9, pair);
+    bench_row("semaphore uncontended pair", "ns", BENCH_ROUNDS, pair);
     bench_row("semaphore round trip, one core", "us", 5, one_core);
     if (bench_two_cores("semaphore round trip, two cores")) {
         bench_row("semaphore round trip, two cores parked", "us", 5, two_cores_parked);
