@@ -70,13 +70,13 @@ typedef struct thrum_file_handler_opts {
 
 /* What a queue handler does with a record while its queue is full: wait for room, drop that
  * record, or drop the oldest one in the queue. */
-typedef enum thrum_overflow { THRUM_BLOCK, THRUM_DROP_NEWEST, THRUM_DROP_OLDEST } thrum_overflow;
+typedef enum thrum_handler_overflow { THRUM_BLOCK, THRUM_DROP_NEWEST, THRUM_DROP_OLDEST } thrum_handler_overflow;
 
 /* Options of thrum_queue_handler_new(); zero is the default of each. */
 typedef struct thrum_queue_handler_opts {
     int level;
     size_t capacity; /* how many records wait at most, exactly; 0: 4096 */
-    thrum_overflow overflow;
+    thrum_handler_overflow overflow;
     void *reserved[4]; /* must be zero */
 } thrum_queue_handler_opts;
 

@@ -28,7 +28,7 @@ typedef struct queue {
     thrum_handler base;
     thrum_handler *target;   /* read-only */
     size_t capacity;         /* read-only */
-    thrum_overflow overflow; /* read-only */
+    thrum_handler_overflow overflow; /* read-only */
     thrum_event filled;      /* set: the writer has something to do */
     thrum_event room;        /* set: a queue that was full is not any more */
     thrum_event progress;    /* set: a record was written since */

@@ -261,7 +261,7 @@ static int use_bad_options(void) {
     REFUSED(thrum_file_handler_new("x", &(thrum_file_handler_opts){.flush_level = -1}));
     REFUSED(thrum_queue_handler_new(NULL, NULL));
     REFUSED(thrum_queue_handler_new(
-        target, &(thrum_queue_handler_opts){.overflow = (thrum_overflow)3}));
+        target, &(thrum_queue_handler_opts){.overflow = (thrum_handler_overflow)3}));
     REFUSED(thrum_queue_handler_new(target, &(thrum_queue_handler_opts){.level = -1}));
     errno = 0;
     bad += thrum_file_handler_new("/no/such/folder/x", NULL) != NULL || errno != ENOENT;

@@ -57,7 +57,7 @@ static void *change(void *arg) {
         thrum_handler *queue = thrum_queue_handler_new(
             stream, &(thrum_queue_handler_opts){
                         .capacity = 1 + (random >> 20) % 8,
-                        .overflow = (thrum_overflow)((random >> 10) % 3)});
+                        .overflow = (thrum_handler_overflow)((random >> 10) % 3)});
         assert_int_equal(thrum_logger_add_handler(logger, queue), 0);
         assert_int_equal(thrum_logger_add_handler(logger, stream), 0);
         thrum_handler_free(stream);
