@@ -144,6 +144,10 @@ static bool stage_rotating(thrum__log_sink *sink, const request *line) {
 }
 
 static void write_line(thrum__log_sink *sink, const request *line) {
+    if (!sink->memory) {
+        write_out(sink, line->data, line->size);
+        return;
+    }
     lock_stage(sink);
     bool staged = stage_line(sink, line->data, line->size);
     unlock_stage(sink);
@@ -177,7 +181,7 @@ static void serve(thrum__log_sink *sink, request *list) {
         else
             close_sink(sink);
     }
-    if (!sink->hold || sink->due || thrum__handler_at_end())
+    if (sink->memory && (!sink->hold || sink->due || thrum__handler_at_end()))
         empty_stage(sink, NULL);
 }
 
