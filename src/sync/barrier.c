@@ -22,7 +22,7 @@ typedef struct arrival {
 } arrival;
 
 /* Where those wait who come while the action of the phase before them runs: in the same bucket. */
-static const void *gate(const thrum_barrier *barrier) { return (const char *)barrier + 1; }
+static const void *gate(const thrum_barrier *barrier) { return (const char *)barrier + 2; }
 
 static thrum_barrier *barrier_of(const thrum__waiter *waiter) {
     return (thrum_barrier *)(uintptr_t)waiter->began;

@@ -2,7 +2,8 @@
 /* Observers: the waiters of thrum_wait_any(). One strand has a node in the lot for each thing it waits for,
  * and whoever makes one of them ready wakes it, once. An observer of what is waited for at `address` is queued at
  * thrum__observed(address): the same bucket, yet another queue, so that a waker never takes it for a
- * waiter that it must hand something to. */
+ * waiter that it must hand something to. Nothing else may queue at address + 1: a late waker may meet another
+ * object there. */
 #ifndef THRUM_SYNC_WAIT_H
 #define THRUM_SYNC_WAIT_H
 

@@ -207,7 +207,7 @@ static void test_those_who_come_during_the_action_are_of_the_next_phase(void **s
         spec_yield();
     spec_team_start(&team, 1, wait_once, (void *)2);
     spec_team_start(&team, 1, wait_once, (void *)3);
-    spec_until_waiting((char *)&s.barrier + 1, 2);
+    spec_until_waiting((char *)&s.barrier + 2, 2);
     assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
     thrum_event_set(&s.go);
     spec_team_join(&team);
@@ -270,7 +270,7 @@ static void test_reset_during_the_action(void **state) {
     assert_int_equal(s.code[0], -EPIPE);
     team.threads[0] = spec_start(wait_once, (void *)2);
     spec_team_start(&team, 1, wait_once, (void *)3);
-    spec_until_waiting((char *)&s.barrier + 1, 2);
+    spec_until_waiting((char *)&s.barrier + 2, 2);
     thrum_event_set(&s.go);
     spec_team_join(&team);
     assert_int_equal(s.code[1], -EPIPE);

@@ -147,8 +147,60 @@ static void test_no_wake_is_lost_between_looks(void **state) {
     assert_int_equal(thrum_semaphore_value(&s.semaphore), 0);
 }
 
+static union {
+    thrum_semaphore semaphore;
+    thrum_barrier barrier;
+} place;
+
+static thrum_event acting, act_on;
+
+static int act(void *arg) {
+    (void)arg;
+    thrum_event_set(&acting);
+    thrum_event_wait(&act_on);
+    return 0;
+}
+
+static void *wait_in_barrier(void *arg) {
+    assert_int_equal(thrum_barrier_wait(&place.barrier), 0);
+    return arg;
+}
+
+static void *observe_place(void *arg) {
+    thrum_waitable any[] = {thrum_semaphore_waitable(&place.semaphore),
+                            thrum_event_waitable(&s.event[0])};
+    assert_int_equal(thrum_wait_any(any, 2, THRUM_NEVER, NULL), 0);
+    return arg;
+}
+
+static void test_a_late_release_leaves_the_next_object_alone(void **state) {
+    (void)state;
+    reset();
+    thrum_event_clear(&acting);
+    thrum_event_clear(&act_on);
+    place.semaphore = (thrum_semaphore)THRUM_SEMAPHORE_INIT(0);
+    thrum_thread *observer = spec_start(observe_place, NULL);
+    spec_until_waiting((char *)&place + 1, 1);
+    /* An inlined release that is preempted behind its add. */
+    int64_t old = __atomic_fetch_add(&place.semaphore.thrum__word, 2, __ATOMIC_RELEASE);
+    assert_true(thrum_semaphore_try_acquire(&place.semaphore));
+    thrum_event_set(&s.event[0]);
+    spec_join(observer);
+    place.barrier = (thrum_barrier)THRUM_BARRIER_INIT_ACTION(1, act, NULL);
+    thrum_thread *first = spec_start(wait_in_barrier, NULL);
+    thrum_event_wait(&acting);
+    thrum_thread *second = spec_start(wait_in_barrier, NULL);
+    spec_until_waiting((char *)&place + 2, 1);
+    assert_int_equal(thrum__semaphore_released(&place.semaphore, old), 0);
+    assert_int_equal(spec_waiting((char *)&place + 2), 1);
+    thrum_event_set(&act_on);
+    spec_join(first);
+    spec_join(second);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_finds_the_first_that_is_ready),
            cmocka_unit_test(test_is_woken_by_each_kind),
            cmocka_unit_test(test_many_objects_and_many_observers),
            cmocka_unit_test(test_observers_take_nothing_from_waiters),
-           cmocka_unit_test(test_no_wake_is_lost_between_looks));
+           cmocka_unit_test(test_no_wake_is_lost_between_looks),
+           cmocka_unit_test(test_a_late_release_leaves_the_next_object_alone));

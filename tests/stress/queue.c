@@ -65,7 +65,7 @@ static int get_somehow(item *it) {
 static void *produce(void *arg) {
     uint32_t self = (uint32_t)(uintptr_t)arg;
     item it = {self, 0, "0123456789abcde"};
-    while (!over()) {
+    do {
         it.number += 1;
         int rc;
         while ((rc = put_somehow(&it)) == -EAGAIN || rc == -ETIMEDOUT)
@@ -76,7 +76,7 @@ static void *produce(void *arg) {
         s.put[self] += 1;
         count(&s.sum_put, it.number);
         count(&s.in, 1);
-    }
+    } while (!over());
     return NULL;
 }
 
