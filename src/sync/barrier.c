@@ -25,7 +25,7 @@ typedef struct arrival {
 static const void *gate(const thrum_barrier *barrier) { return (const char *)barrier + 2; }
 
 static thrum_barrier *barrier_of(const thrum__waiter *waiter) {
-    return (thrum_barrier *)(uintptr_t)waiter->began;
+    return (thrum_barrier *)((uintptr_t)waiter->began & ~(uintptr_t)3);
 }
 
 /* Ends the phase: all who wait leave, with their index if `passed`, else with -EPIPE; those at the gate
@@ -55,6 +55,16 @@ static bool leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *gra
     return true;
 }
 
+/* The same for one that has come for the next phase, while the action runs. */
+static bool leave_gate(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted) {
+    thrum_barrier *barrier = barrier_of(waiter);
+    thrum__lot_dequeue(bucket, waiter);
+    thrum__store_relaxed(&barrier->thrum__state, ACTING | BROKEN);
+    while ((waiter = thrum__lot_first(bucket, gate(barrier))) != NULL)
+        thrum__lot_grant(bucket, waiter, granted);
+    return true;
+}
+
 /* The phase whose action runs. */
 typedef struct act {
     thrum_barrier *barrier;
@@ -70,7 +80,7 @@ static void end_act(void *arg) {
     thrum__bucket *bucket = thrum__lot_lock(a->barrier);
     bool in_time = a->barrier->thrum__generation == a->generation;
     bool passed = in_time && a->code >= 0;
-    bool broken = in_time ? !passed : (a->barrier->thrum__state & BROKEN) != 0;
+    bool broken = (in_time && !passed) || (a->barrier->thrum__state & BROKEN);
     end_phase(bucket, a->barrier, broken ? BROKEN : OPEN, passed, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
@@ -104,8 +114,10 @@ static int wait_in(thrum_barrier *barrier, int64_t deadline, unsigned flags) {
     thrum__bucket *bucket = thrum__lot_lock(barrier);
     while (barrier->thrum__state == ACTING) {
         thrum__lot_enqueue(bucket, &me.waiter, gate(barrier), &barrier_kind);
-        (void)thrum__lot_park(bucket, &me.waiter, INT64_MAX, 0);
+        int rc = thrum__lot_park_leaving(bucket, &me.waiter, deadline, flags, leave_gate);
         thrum__lot_done(&me.waiter);
+        if (rc != 0)
+            return rc;
         bucket = thrum__lot_lock(barrier);
     }
     if (barrier->thrum__state & BROKEN) {

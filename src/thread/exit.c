@@ -23,11 +23,13 @@ static bool waited_for(const thrum__strand *strand, const thrum__strand *self) {
     return strand != self && thread && thread->started_here && !thread->daemon && !thread->exempt;
 }
 
-/* Returns a handle on the oldest regular thread other than the current one, NULL if there is none. */
-static thrum_thread *oldest_regular(void) {
+/* Returns a handle on the oldest regular thread other than the current one, NULL if there is none. *timers:
+ * whether there are regular timers, as of the same moment: one may start the other, and be gone. */
+static thrum_thread *oldest_regular(bool *timers) {
     thrum__strand *self = thrum__strand_self();
     thrum_thread *found = NULL;
     thrum__link *registry = thrum__registry_lock();
+    *timers = thrum__timer_awaited();
     THRUM__EACH(link, registry) {
         thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
         if (waited_for(strand, self)) {
@@ -78,8 +80,9 @@ static void wait_for_threads(void) {
     thrum__store_relaxed(&exiting, thrum__strand_self()->id);
     thrum__timer_leave();
     do {
-        thrum_thread *thread = oldest_regular();
-        rc = thread ? wait_for_one(thread, deadline) : thrum__timer_wait(deadline);
+        bool timers;
+        thrum_thread *thread = oldest_regular(&timers);
+        rc = thread ? wait_for_one(thread, deadline) : timers ? thrum__timer_wait(deadline) : 0;
         if (rc == -ETIMEDOUT) {
             print_notice();
             deadline = INT64_MAX;

@@ -56,7 +56,7 @@ static bool count_down(const thrum_timer *timer) {
     if (!is_regular(timer))
         return false;
     uint32_t n = waited - 1;
-    /* release: pairs with thrum__timer_wait() */
+    /* release: pairs with thrum__timer_awaited() */
     thrum__store_release(&waited, n);
     return n == 0;
 }
@@ -87,9 +87,10 @@ static void end_call(thrum_timer *timer, bool again) {
         thrum__timer_heap_insert(&heap, timer);
     }
     bool wake = count_down(timer);
-    thrum__raw_lock_release(&timer_lock);
+    /* In the same hold: a child of a fork must not see a call that nobody runs. */
     /* release: pairs with thrum_timer_free() */
     thrum__store_release(&timer->busy, 0);
+    thrum__raw_lock_release(&timer_lock);
     thrum__lot_unpark_all(timer);
     thrum__raw_lock_acquire(&timer_lock);
     bool last = drop(timer);
@@ -303,12 +304,14 @@ void thrum_timer_free(thrum_timer *timer) {
         free(timer);
 }
 
+bool thrum__timer_awaited(void) {
+    /* acquire: pairs with count_down() */
+    return thrum__load_acquire(&waited) != 0;
+}
+
 int thrum__timer_wait(int64_t deadline) {
     thrum__waiter waiter;
     thrum__strand_self(); /* met before the bucket is locked */
-    /* acquire: pairs with count_down() */
-    if (thrum__load_acquire(&waited) == 0)
-        return 0;
     if (start_server() != 0) {
         thrum__complain("the program ends without its pending timers: no thread for them");
         return 0;

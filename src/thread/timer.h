@@ -55,8 +55,11 @@ void *thrum__timer_heap_swap(thrum__timer_heap *heap, void *places, size_t room)
 /* Returns how many bytes `room` places take, 0 if too many. */
 size_t thrum__timer_heap_size(size_t room);
 
-/* Waits until no timer that the program's end waits for is pending or runs, or until `deadline`. Returns 0 if
- * there was none, -ETIMEDOUT, or -EAGAIN: it waited, look again. */
+/* Returns whether there are regular timers, pending or running. */
+bool thrum__timer_awaited(void);
+
+/* Waits until there are no regular timers, or until `deadline`. Returns -EAGAIN: look again; -ETIMEDOUT; or
+ * 0: there is no thread to call them, which has been said. */
 int thrum__timer_wait(int64_t deadline);
 
 /* Appends the names of the timers that the program's end waits for to `names`, of which `used` bytes

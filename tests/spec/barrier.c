@@ -256,6 +256,28 @@ static void test_abort_during_the_action(void **state) {
     assert_true(thrum_barrier_broken(&s.barrier));
 }
 
+static void test_a_time_out_during_the_action_breaks_the_next_phase(void **state) {
+    (void)state;
+    reset_action(2);
+    s.hold_action = true;
+    spec_team team = {.n = 0};
+    start_waiters(&team, 1);
+    spec_team_start(&team, 1, wait_once, (void *)1);
+    while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
+        spec_yield();
+    spec_team_start(&team, 1, wait_once, (void *)2);
+    spec_until_waiting((char *)&s.barrier + 2, 1);
+    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(0.001)), -ETIMEDOUT);
+    spec_join(team.threads[--team.n]);
+    assert_int_equal(s.code[2], -EPIPE);
+    assert_true(thrum_barrier_broken(&s.barrier));
+    thrum_event_set(&s.go);
+    spec_team_join(&team);
+    assert_int_equal(s.code[0] + s.code[1], 1);
+    assert_true(thrum_barrier_broken(&s.barrier));
+    assert_int_equal(thrum_barrier_wait(&s.barrier), -EPIPE);
+}
+
 static void test_reset_during_the_action(void **state) {
     (void)state;
     reset_action(2);
@@ -313,5 +335,6 @@ SPEC_TESTS(cmocka_unit_test(test_the_last_lets_all_go), cmocka_unit_test(test_on
            cmocka_unit_test(test_those_who_come_during_the_action_are_of_the_next_phase),
            cmocka_unit_test(test_reset_and_abort_end_the_waits),
            cmocka_unit_test(test_abort_during_the_action),
+           cmocka_unit_test(test_a_time_out_during_the_action_breaks_the_next_phase),
            cmocka_unit_test(test_reset_during_the_action),
            cmocka_unit_test(test_an_action_that_ends_its_thread_breaks_the_barrier));
