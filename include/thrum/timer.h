@@ -10,9 +10,11 @@
  * One thread, started with the first timer, calls them all, one after the other: a callback that takes long
  * makes later ones late. Those due at the same time are called in the order of their start. It is a daemon
  * thread, but the program's end waits for one-shot timers that are still pending or run, as it does in Python
- * (not for those started with .daemon, nor for repeating ones). A callback that ends the thread (pthread_exit)
+ * (not for those started with .daemon, nor for repeating ones). Threads that a callback starts are regular by
+ * default, daemons if the timer is. A callback that ends the thread (pthread_exit)
  * ends its own call only: another thread takes over; one that calls exit() is not waited for. In the child
- * of a fork no timer of the parent is pending. */
+ * of a fork no timer of the parent is pending; where a callback has forked, its thread ends after that call
+ * and the timers that it has started. */
 #ifndef THRUM_TIMER_H
 #define THRUM_TIMER_H
 
@@ -44,7 +46,8 @@ typedef struct thrum_timer_opts {
 THRUM_API int thrum_timer_start(thrum_timer **out, double seconds, void (*fn)(void *arg), void *arg,
                                 const thrum_timer_opts *opts);
 
-/* Cancels the timer: no call begins after this. Returns true when that prevented a call (the only one, or
+/* Cancels the timer: no call begins after this, but for one that the timers' thread has taken already
+ * (thrum_timer_free() waits for it). Returns true when that prevented a call (the only one, or
  * further ones of a repeating timer), false when it was too late or cancelled before. Does not wait for a call
  * that runs. O(log n) in the number of pending timers. Any thread, the callback too. */
 THRUM_API bool thrum_timer_cancel(thrum_timer *timer);

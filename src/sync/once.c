@@ -2,6 +2,7 @@
 #include <thrum/once.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include "base/atomic.h"
@@ -75,7 +76,8 @@ static int enter(thrum_once *once) {
 
 /* Ends the turn, also when the thread is unwound. A failure hands it to the first that waits. The word
  * changes and the waiters leave in one hold of the bucket lock: *once may be gone after it. */
-static void leave(turn *mine) {
+static void leave(void *arg) {
+    const turn *mine = arg;
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum_once *once = mine->once;
     uint32_t word = thrum__strand_self()->id;
@@ -108,10 +110,12 @@ int thrum_once_call(thrum_once *once, int (*fn)(void *), void *arg) {
     int rc = enter(once);
     if (rc != RUN)
         return rc;
-    turn mine __attribute__((cleanup(leave))) = {once, false};
+    turn mine = {once, false};
+    pthread_cleanup_push(leave, &mine);
     rc = fn(arg);
     mine.success = rc >= 0;
-    return mine.success ? 0 : rc;
+    pthread_cleanup_pop(1);
+    return rc < 0 ? rc : 0;
 }
 
 void thrum_once_at_fork_reinit(thrum_once *once) {

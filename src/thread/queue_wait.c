@@ -168,8 +168,12 @@ int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, i
         return -ETIMEDOUT;
     do {
         rc = look(queue, verb, item, self, deadline);
-        if (rc == -EAGAIN && (rc = sleep_once(queue, verb, deadline, flags, &owes)) == 0)
+        if (rc == -EAGAIN) {
+            int slept = sleep_once(queue, verb, deadline, flags, &owes);
             rc = verb->attempt(queue, item);
+            if (slept != 0 && again(rc))
+                rc = slept;
+        }
         if (rc == -EBUSY) {
             pace(queue, self, paced++);
             rc = late(self, deadline) ? -ETIMEDOUT : verb->attempt(queue, item);

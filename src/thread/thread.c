@@ -172,7 +172,7 @@ static bool daemon_of(const thrum__strand *creator, const thrum_thread_opts *opt
     if (opts && opts->daemon != 0)
         return opts->daemon > 0;
     const thrum_thread *record = thrum__thread_of(creator);
-    return record && record->started_here && record->daemon;
+    return record && record->started_here && record->passes_daemon;
 }
 
 int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
@@ -190,7 +190,7 @@ int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
     thread->own.thread = thread;
     thread->strand = &thread->own;
     thread->ident = thread->own.id;
-    thread->daemon = daemon_of(self, opts);
+    thread->daemon = thread->passes_daemon = daemon_of(self, opts);
     thread->started_here = true;
     thread->generation = thrum__fork_generation();
     thread->fn = fn;

@@ -27,6 +27,7 @@ struct thrum_thread {
     uint32_t ident;        /* read-only */
     int64_t native_id;     /* read-only once started */
     bool daemon;           /* read-only */
+    bool passes_daemon;    /* own: what threads that it starts are by default */
     bool started_here;     /* read-only: by thrum_thread_start() */
     bool exempt;           /* parked in a second exit(), will never end; under the registry lock */
     uint32_t ended;        /* 0, then 1 for ever: the address that joiners wait at */

@@ -26,6 +26,7 @@ static thrum_timer *running;   /* under timer_lock */
 static uint32_t waited;        /* regular timers, pending or running; changes under timer_lock */
 static uint32_t server;        /* strand id of the timers' thread, 0 none; under timer_lock */
 static bool served;            /* that thread has been started; under timer_lock */
+static bool orphan;            /* it has forked, and serves in the child; under timer_lock */
 static uint32_t left;          /* how many such threads have left; changes under timer_lock */
 static thrum_lock starting;    /* held while the thread is started */
 static thrum_event changed;    /* set when there is an earlier one */
@@ -38,22 +39,12 @@ static uint32_t caller_of(const void *object) {
 static const thrum__wait_kind timer_kind = {"timer", caller_of};
 static const thrum__wait_kind timers_kind = {"timers", NULL};
 
-/* Returns whether the program's end waits for `timer`. */
-static bool is_regular(const thrum_timer *timer) { return !timer->daemon && timer->every == 0; }
-
-static const char *name_of(const thrum_timer *timer, char *text, size_t size) {
-    if (timer->number == 0)
-        return timer->name;
-    snprintf(text, size, "Timer-%u", (unsigned)timer->number);
-    return text;
-}
-
 /* Drops one reference. Requires timer_lock. Returns whether it was the last: free it then. */
 static bool drop(thrum_timer *timer) { return --timer->refs == 0; }
 
 /* One regular timer less. Requires timer_lock. Returns whether wake_waiting() is due. */
 static bool count_down(const thrum_timer *timer) {
-    if (!is_regular(timer))
+    if (!thrum__timer_is_regular(timer))
         return false;
     uint32_t n = waited - 1;
     /* release: pairs with thrum__timer_awaited() */
@@ -66,23 +57,13 @@ static void wake_waiting(bool due) {
         thrum__lot_unpark_all(&waited);
 }
 
-/* The first due time after `now` in step with the ones before. */
-static int64_t next_due(const thrum_timer *timer, int64_t now) {
-    int64_t late = now > timer->due ? now - timer->due : 0;
-    int64_t due;
-    if (__builtin_add_overflow(timer->due, late - late % timer->every, &due) ||
-        __builtin_add_overflow(due, timer->every, &due))
-        return INT64_MAX;
-    return due;
-}
-
 /* Ends the running call. `again`: a repeating timer goes on. */
 static void end_call(thrum_timer *timer, bool again) {
     int64_t now = thrum_now().ns;
     thrum__raw_lock_acquire(&timer_lock);
     running = NULL;
     if (again && timer->every > 0 && !timer->cancelled) {
-        timer->due = next_due(timer, now);
+        timer->due = thrum__timer_next_due(timer, now);
         timer->refs++;
         thrum__timer_heap_insert(&heap, timer);
     }
@@ -102,7 +83,7 @@ static void end_call(thrum_timer *timer, bool again) {
 
 static void report(const thrum_timer *timer) {
     char text[NAME_SIZE];
-    thrum__failure_flush(name_of(timer, text, sizeof text));
+    thrum__failure_flush(thrum__timer_name(timer, text, sizeof text));
 }
 
 static int start_server(void);
@@ -124,18 +105,37 @@ static void leave(bool again) {
         thrum__complain("no thread for the pending timers: the next thrum_timer_start() tries again");
 }
 
-/* pthread_exit() in a callback. */
-static void unwound(void *timer) {
-    report(timer);
+static void leave_unwound(void *arg) {
+    (void)arg;
     leave(true);
 }
 
+static void report_unwound(void *timer) { report(timer); }
+
+/* The thread leaves when the callback, or the hook that is told of its failure, ends it. */
 static void call(thrum_timer *timer) {
-    pthread_cleanup_push(unwound, timer);
+    thrum__thread_of(thrum__strand_self())->passes_daemon = timer->daemon;
+    pthread_cleanup_push(leave_unwound, NULL);
+    pthread_cleanup_push(report_unwound, timer);
     timer->fn(timer->arg);
+    pthread_cleanup_pop(0);
     report(timer);
     pthread_cleanup_pop(0);
     end_call(timer, true);
+}
+
+/* Returns whether the calling thread served only since it had forked, and has nothing left to serve. */
+static bool leaves_as_orphan(void) {
+    thrum__raw_lock_acquire(&timer_lock);
+    bool leaves = orphan && heap.n == 0;
+    if (leaves) {
+        orphan = false;
+        server = 0;
+        served = false;
+        thrum__store_relaxed(&left, left + 1);
+    }
+    thrum__raw_lock_release(&timer_lock);
+    return leaves;
 }
 
 /* Returns the timer that is due, marked as running; else NULL, with the time of the next. */
@@ -169,6 +169,8 @@ static void *serve(void *arg) {
         thrum_timer *timer = take_due(id, &next);
         if (timer)
             call(timer);
+        else if (leaves_as_orphan())
+            break;
         else
             (void)!thrum_event_wait_until(&changed, next);
     }
@@ -227,7 +229,7 @@ static bool insert(thrum_timer **out, thrum_timer *timer, size_t *room) {
         timer->refs = out ? 2 : 1;
         if (out)
             *out = timer;
-        if (is_regular(timer))
+        if (thrum__timer_is_regular(timer))
             thrum__store_relaxed(&waited, waited + 1);
         thrum__timer_heap_insert(&heap, timer);
         earlier = thrum__timer_heap_first(&heap) == timer;
@@ -329,10 +331,10 @@ int thrum__timer_wait(int64_t deadline) {
 
 static size_t add_name(const thrum_timer *timer, char *names, size_t size, size_t used) {
     char text[NAME_SIZE];
-    if (!timer || !is_regular(timer) || used >= size - 1)
+    if (!timer || !thrum__timer_is_regular(timer) || used >= size - 1)
         return used;
     int n = snprintf(names + used, size - used, "%stimer \"%s\"", used ? ", " : "",
-                     name_of(timer, text, sizeof text));
+                     thrum__timer_name(timer, text, sizeof text));
     return used + (n > 0 ? (size_t)n : 0);
 }
 
@@ -366,21 +368,26 @@ static void forget(thrum_timer *timer) {
         free(timer);
 }
 
-/* The child has no pending timers, and no thread for them unless that one has forked: then it goes on. */
+/* The child has no pending timers, and no thread for them unless that one has forked: then it goes on with
+ * its call, and with what that starts. */
 static void child_after_fork(void) {
     const thrum__strand *self = thrum__strand_peek();
     bool here = self && server == self->id;
     for (size_t i = 0; i < heap.n; i++)
         forget(thrum__timer_heap_at(&heap, i));
     heap.n = 0;
-    if (!here) {
+    orphan = here;
+    if (here) {
+        if (running)
+            running->cancelled = true;
+    } else {
         if (running)
             forget(running);
         running = NULL;
         served = false;
         server = 0;
     }
-    thrum__store_relaxed(&waited, running && is_regular(running) ? 1 : 0);
+    thrum__store_relaxed(&waited, running && thrum__timer_is_regular(running) ? 1 : 0);
     starting = (thrum_lock)THRUM_LOCK_INIT;
     changed = (thrum_event)THRUM_EVENT_INIT;
     thrum__raw_lock_release(&timer_lock);

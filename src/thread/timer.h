@@ -23,6 +23,17 @@ struct thrum_timer {
     char name[];
 };
 
+/* Returns whether the program's end waits for `timer`. */
+static inline bool thrum__timer_is_regular(const thrum_timer *timer) {
+    return !timer->daemon && timer->every == 0;
+}
+
+/* Returns the name of `timer`, from `text` where it has to be made. */
+const char *thrum__timer_name(const thrum_timer *timer, char *text, size_t size);
+
+/* Returns the first due time of a repeating `timer` after `now`, in step with the ones before. */
+int64_t thrum__timer_next_due(const thrum_timer *timer, int64_t now);
+
 /* Returns 0, or the code with which thrum_timer_start() refuses these arguments. */
 int thrum__timer_check(double seconds, void (*fn)(void *), const thrum_timer_opts *opts);
 

@@ -2,6 +2,7 @@
 /* From arguments to a timer. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,4 +50,20 @@ thrum_timer *thrum__timer_new(void (*fn)(void *), void *arg, const thrum_timer_o
         timer->number = thrum__add_relaxed(&last_number, 1) + 1;
     memcpy(timer->name, name, size);
     return timer;
+}
+
+const char *thrum__timer_name(const thrum_timer *timer, char *text, size_t size) {
+    if (timer->number == 0)
+        return timer->name;
+    snprintf(text, size, "Timer-%u", (unsigned)timer->number);
+    return text;
+}
+
+int64_t thrum__timer_next_due(const thrum_timer *timer, int64_t now) {
+    int64_t late = now > timer->due ? now - timer->due : 0;
+    int64_t due;
+    if (__builtin_add_overflow(timer->due, late - late % timer->every, &due) ||
+        __builtin_add_overflow(due, timer->every, &due))
+        return INT64_MAX;
+    return due;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static spec_end end;
@@ -88,8 +89,7 @@ static void *say_from_thread(void *text) {
 }
 
 static void start_thread(void *text) {
-    if (thrum_thread_start(NULL, say_from_thread, text,
-                           &(thrum_thread_opts){.daemon = THRUM_NOT_DAEMON}) != 0)
+    if (thrum_thread_start(NULL, say_from_thread, text, NULL) != 0)
         say("no thread\n");
 }
 
@@ -126,8 +126,17 @@ static void test_exit_within_a_call(void **state) {
     assert_said("exit\npending\n");
 }
 
+static thrum_event in_exit;
+
+static void note_exit(void) { thrum_event_set(&in_exit); }
+
+static void call_second_exit(void *arg) {
+    thrum_event_wait(&in_exit);
+    call_exit(arg);
+}
+
 static int leave_a_second_exit(void) {
-    return thrum_timer_start(NULL, 0.001, call_exit, NULL, NULL);
+    return thrum_timer_start(NULL, 0.001, call_second_exit, NULL, NULL) || atexit(note_exit);
 }
 
 static void test_a_second_exit_within_a_call(void **state) {
@@ -181,11 +190,76 @@ static void test_a_failure_is_seen(void **state) {
     assert_int_equal(spec_count_text(end.text, "thrum: task \"save\" failed: cannot save"), 1);
 }
 
+static int forks;
+
+static void fork_in_call(void *arg) {
+    (void)arg;
+    pid_t child = ++forks == 1 ? fork() : -1;
+    int status = -1;
+    if (child > 0)
+        say(waitpid(child, &status, 0) == child && status == 0 ? "child has ended\n" : "?\n");
+    else if (child == 0)
+        alarm(20);
+    else
+        say("again\n");
+    if (child < 0)
+        _exit(0);
+}
+
+static int fork_within_a_call(void) {
+    if (thrum_timer_start(NULL, 0.001, fork_in_call, NULL, &(thrum_timer_opts){.every = 0.001}))
+        return 1;
+    thrum_event never = THRUM_EVENT_INIT;
+    thrum_event_wait(&never);
+    return 1;
+}
+
+static void test_a_fork_within_a_call(void **state) {
+    (void)state;
+    spec_needs_os("fork");
+    spec_skip_under_tsan("allows no threads after a fork with threads");
+    spec_exits(fork_within_a_call, 0, &end);
+    assert_said("child has ended\nagain\n");
+}
+
+static void hook_that_leaves(const thrum_failure *failure, void *arg) {
+    (void)failure;
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static void fail_and_leave(void *arg) {
+    (void)arg;
+    thrum_raise(-EIO, "lost");
+    pthread_exit(NULL);
+}
+
+static void fail_in_call(void *arg) {
+    (void)arg;
+    thrum_raise(-EIO, "lost");
+}
+
+static int leave_hooks_that_leave(void) {
+    thrum_set_excepthook(hook_that_leaves, NULL);
+    return thrum_timer_start(NULL, 0.001, fail_and_leave, NULL, NULL) ||
+           thrum_timer_start(NULL, 0.002, fail_in_call, NULL, NULL) ||
+           thrum_timer_start(NULL, 0.003, call_say, (void *)"called\n", NULL);
+}
+
+static void test_a_hook_that_ends_the_thread(void **state) {
+    (void)state;
+    spec_needs_os("pthread_exit");
+    spec_exits(leave_hooks_that_leave, 0, &end);
+    assert_said("called\n");
+}
+
 SPEC_TESTS(cmocka_unit_test(test_exit_waits_for_pending_timers),
            cmocka_unit_test(test_exit_does_not_wait_for_the_others),
            cmocka_unit_test(test_a_cancel_ends_the_wait),
            cmocka_unit_test(test_exit_waits_for_threads_that_timers_start),
            cmocka_unit_test(test_exit_within_a_call),
+           cmocka_unit_test(test_a_fork_within_a_call),
+           cmocka_unit_test(test_a_hook_that_ends_the_thread),
            cmocka_unit_test(test_a_second_exit_within_a_call),
            cmocka_unit_test(test_main_may_end_first),
            cmocka_unit_test(test_a_line_says_for_whom), cmocka_unit_test(test_a_failure_is_seen));
