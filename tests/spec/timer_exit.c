@@ -132,6 +132,7 @@ static void note_exit(void) { thrum_event_set(&in_exit); }
 
 static void call_second_exit(void *arg) {
     thrum_event_wait(&in_exit);
+    spec_until_strands_waiting(1); /* main, for this timer */
     call_exit(arg);
 }
 
