@@ -6,7 +6,8 @@
  *
  * When the last of them has come, it calls the action, if there is one, and lets all go. A wait that
  * is given up (deadline, signal) breaks the barrier: nobody waits in it then until
- * thrum_barrier_reset(). What happened before a wait of a phase is seen after every wait of it. */
+ * thrum_barrier_reset(). What happened before a wait of a phase is seen after every wait of it.
+ * A barrier may be freed once the last wait of it has returned. An action must not wait in its own barrier. */
 #ifndef THRUM_BARRIER_H
 #define THRUM_BARRIER_H
 

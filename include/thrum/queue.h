@@ -36,7 +36,8 @@ typedef struct thrum_queue_opts {
     size_t maxsize; /* how many items it holds at most, exactly; 0: no limit */
     thrum_queue_order order;
     /* As for qsort(): negative when `a` leaves first. Required by THRUM_PRIORITY, and refused
-     * without. Called with the queue's lock held: must not use the queue. */
+     * without. Called with the queue's lock held: must return, and must not
+     * use the queue or be cancelled. */
     int (*compare)(const void *a, const void *b);
     void *reserved[4]; /* must be zero */
 } thrum_queue_opts;

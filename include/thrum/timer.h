@@ -10,7 +10,9 @@
  * One thread, started with the first timer, calls them all, one after the other: a callback that takes long
  * makes later ones late. Those due at the same time are called in the order of their start. It is a daemon
  * thread, but the program's end waits for one-shot timers that are still pending or run, as it does in Python
- * (not for those started with .daemon, nor for repeating ones). Threads that a callback starts are regular by
+ * (not for those started with .daemon, nor for repeating ones). That
+ * thread has the signal mask, CPUs and scheduling of the one that started the first timer; what a callback
+ * changes of these stays. Threads that a callback starts are regular by
  * default, daemons if the timer is. A callback that ends the thread (pthread_exit)
  * ends its own call only: another thread takes over; one that calls exit() is not waited for. In the child
  * of a fork no timer of the parent is pending; where a callback has forked, its thread ends after that call
