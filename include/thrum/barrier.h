@@ -4,10 +4,11 @@
  *     static thrum_barrier phase = THRUM_BARRIER_INIT(4);
  *     int index = thrum_barrier_wait(&phase);        0 to 3, each once; then again for the next phase
  *
- * When the last of them has come, it calls the action, if there is one, and lets all go. A wait that
- * is given up (deadline, signal) breaks the barrier: nobody waits in it then until
- * thrum_barrier_reset(). What happened before a wait of a phase is seen after every wait of it.
- * A barrier may be freed once the last wait of it has returned. An action must not wait in its own barrier. */
+ * When the last of them has come, it calls the action, if there is one, and lets all go. A wait
+ * that is given up (deadline, signal) breaks the barrier: nobody waits in it then until
+ * thrum_barrier_reset(). What happened before a wait of a phase is seen after every wait of it. A
+ * barrier may be freed once the last wait of it has returned. An action must not wait in its own
+ * barrier. */
 #ifndef THRUM_BARRIER_H
 #define THRUM_BARRIER_H
 
@@ -33,22 +34,23 @@ typedef struct thrum_barrier {
 /* A barrier for `n` threads; with n <= 0 every wait returns -EINVAL. */
 #define THRUM_BARRIER_INIT(n) {(n), 0, 0, 0, 0, 0}
 
-/* A barrier for `n` threads, the last of which calls fn(arg) before it lets all go. fn returns 0, or a
- * negative errno, which breaks the barrier: the caller's wait returns that code. */
+/* A barrier for `n` threads, the last of which calls fn(arg) before it lets all go. fn returns 0,
+ * or a negative errno, which breaks the barrier: the caller's wait returns that code. */
 #define THRUM_BARRIER_INIT_ACTION(n, fn, arg) {(n), 0, 0, 0, (fn), (arg)}
 
-/* Blocks until as many threads wait as the barrier has parties. Returns a number from 0 (came first) to
- * parties - 1, another for each; or -EPIPE when the barrier is or gets broken or is reset meanwhile, the
- * action's code in the thread that called it, or -EINVAL (no parties). Any thread. */
+/* Blocks until as many threads wait as the barrier has parties. Returns a number from 0 (came
+ * first) to parties - 1, another for each; or -EPIPE when the barrier is or gets broken or is reset
+ * meanwhile, the action's code in the thread that called it, or -EINVAL (no parties). Any thread.
+ * */
 THRUM_API int thrum_barrier_wait(thrum_barrier *barrier);
 
-/* As thrum_barrier_wait(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread), the
- * barrier is broken, and the waits of the others return -EPIPE. */
+/* As thrum_barrier_wait(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
+ * thread), the barrier is broken, and the waits of the others return -EPIPE. */
 THRUM_API int thrum_barrier_wait_until(thrum_barrier *barrier,
                                        thrum_deadline deadline) THRUM_NODISCARD;
 
-/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. An action that runs goes
- * on, and no phase begins before it has ended. Any thread. */
+/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. An action that
+ * runs goes on, and no phase begins before it has ended. Any thread. */
 THRUM_API void thrum_barrier_reset(thrum_barrier *barrier);
 
 /* Breaks the barrier: waits that are under way and later ones return -EPIPE. Any thread. */

@@ -70,7 +70,11 @@ typedef struct thrum_file_handler_opts {
 
 /* What a queue handler does with a record while its queue is full: wait for room, drop that
  * record, or drop the oldest one in the queue. */
-typedef enum thrum_handler_overflow { THRUM_BLOCK, THRUM_DROP_NEWEST, THRUM_DROP_OLDEST } thrum_handler_overflow;
+typedef enum thrum_handler_overflow {
+    THRUM_BLOCK,
+    THRUM_DROP_NEWEST,
+    THRUM_DROP_OLDEST
+} thrum_handler_overflow;
 
 /* Options of thrum_queue_handler_new(); zero is the default of each. */
 typedef struct thrum_queue_handler_opts {

@@ -26,11 +26,11 @@ typedef struct thrum_once {
 #define THRUM_ONCE_INIT {0}
 
 /* Calls fn(arg) unless that has been done with success, and blocks while another thread is at it.
- * Returns 0 when it is done: what fn did is seen. When fn returns a negative errno this call returns that
- * code, nothing counts as done, and the next caller (one of those that wait, if any) calls its own fn. So
- * it goes when the thread ends within fn (pthread_exit, cancellation). Returns -EDEADLK when called from
- * within its own fn, and
- * -EINVAL (named on stderr) when it is not done and fn is NULL. Any thread. */
+ * Returns 0 when it is done: what fn did is seen. When fn returns a negative errno this call
+ * returns that code, nothing counts as done, and the next caller (one of those that wait, if any)
+ * calls its own fn. So it goes when the thread ends within fn (pthread_exit, cancellation). Returns
+ * -EDEADLK when called from within its own fn, and -EINVAL (named on stderr) when it is not done
+ * and fn is NULL. Any thread. */
 THRUM_API int thrum_once_call(thrum_once *once, int (*fn)(void *arg), void *arg);
 
 /* Returns whether it is done; if so, what fn did is seen. Cannot fail; any thread. */

@@ -33,10 +33,12 @@ typedef struct thrum_semaphore {
     uint32_t thrum__limit;
 } thrum_semaphore;
 
-/* A semaphore with `n` permits, from 0 to INT_MAX; a negative number is misuse that nobody notices. */
+/* A semaphore with `n` permits, from 0 to INT_MAX; a negative number is misuse that nobody notices.
+ * */
 #define THRUM_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, 0}
 
-/* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of them. */
+/* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of them.
+ * */
 #define THRUM_BOUNDED_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, (uint32_t)(n) + 1}
 
 /* Takes a permit, and blocks until there is one. Never fails. Any thread. */
@@ -50,9 +52,9 @@ THRUM_API bool thrum_semaphore_try_acquire(thrum_semaphore *semaphore) THRUM_NOD
 THRUM_API int thrum_semaphore_acquire_until(thrum_semaphore *semaphore,
                                             thrum_deadline deadline) THRUM_NODISCARD;
 
-/* Gives back (or adds) `n` permits, and wakes as many waiters. Returns 0, -EINVAL (n <= 0) or -EOVERFLOW
- * (past INT_MAX, or past the initial value of a bounded one); then nothing has changed. Never blocks.
- * Any thread. */
+/* Gives back (or adds) `n` permits, and wakes as many waiters. Returns 0, -EINVAL (n <= 0) or
+ * -EOVERFLOW (past INT_MAX, or past the initial value of a bounded one); then nothing has changed.
+ * Never blocks. Any thread. */
 THRUM_API int thrum_semaphore_release(thrum_semaphore *semaphore, int n);
 
 /* Returns how many permits there are at this moment. Cannot fail; any thread. */

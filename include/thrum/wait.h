@@ -21,16 +21,18 @@ THRUM__BEGIN
 /* What a kind of waitable supplies; of nobody's program. */
 typedef struct thrum__waitable_ops thrum__waitable_ops;
 
-/* Something that can be ready. A plain value, to be copied at will; it lives no longer than its object. */
+/* Something that can be ready. A plain value, to be copied at will; it lives no longer than its
+ * object. */
 typedef struct thrum_waitable {
     const thrum__waitable_ops *thrum__ops;
     void *thrum__object;
 } thrum_waitable;
 
-/* Blocks until one of waitables[0..n) is ready, or `deadline` has come. Returns 0 and the index of the
- * first that was found ready in `*which` (which may be NULL), -ETIMEDOUT, -EINTR in an interruptible
- * thread, or -EINVAL (n <= 0). The same object may be named more than once. Allocates nothing for up to 16
- * waitables, else returns -ENOMEM when it cannot. Every object must outlive the call. Any thread. */
+/* Blocks until one of waitables[0..n) is ready, or `deadline` has come. Returns 0 and the index of
+ * the first that was found ready in `*which` (which may be NULL), -ETIMEDOUT, -EINTR in an
+ * interruptible thread, or -EINVAL (n <= 0). The same object may be named more than once. Allocates
+ * nothing for up to 16 waitables, else returns -ENOMEM when it cannot. Every object must outlive
+ * the call. Any thread. */
 THRUM_API int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadline,
                              int *which) THRUM_NODISCARD;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything about a barrier happens under its bucket lock: who arrives is about to sleep or to wake others
- * anyway. A phase ends in the hold in which its waiters leave the queue, so that those who come for the next
- * one are never taken for its own. */
+/* Everything about a barrier happens under its bucket lock: who arrives is about to sleep or to
+ * wake others anyway. A phase ends in the hold in which its waiters leave the queue, so that those
+ * who come for the next one are never taken for its own. */
 #include <thrum/barrier.h>
 
 #include <errno.h>
@@ -28,8 +28,8 @@ static thrum_barrier *barrier_of(const thrum__waiter *waiter) {
     return (thrum_barrier *)((uintptr_t)waiter->began & ~(uintptr_t)3);
 }
 
-/* Ends the phase: all who wait leave, with their index if `passed`, else with -EPIPE; those at the gate
- * look again unless the action goes on. Requires the bucket lock. */
+/* Ends the phase: all who wait leave, with their index if `passed`, else with -EPIPE; those at the
+ * gate look again unless the action goes on. Requires the bucket lock. */
 static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t state, bool passed,
                       thrum__link *granted) {
     thrum__waiter *waiter;
@@ -45,7 +45,8 @@ static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t st
     barrier->thrum__generation++;
 }
 
-/* A wait that is given up breaks the barrier; unless all have come and only the action is awaited. */
+/* A wait that is given up breaks the barrier; unless all have come and only the action is awaited.
+ * */
 static bool leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted) {
     thrum_barrier *barrier = barrier_of(waiter);
     if (barrier->thrum__state & ACTING)
@@ -143,8 +144,8 @@ int thrum_barrier_wait_until(thrum_barrier *barrier, thrum_deadline deadline) {
     return wait_in(barrier, deadline.ns, THRUM__PARK_INTERRUPTIBLE);
 }
 
-/* Ends what is under way, and leaves the barrier in `state`; an action that runs goes on, and no other begins
- * before it has ended. */
+/* Ends what is under way, and leaves the barrier in `state`; an action that runs goes on, and no
+ * other begins before it has ended. */
 static void end_now(thrum_barrier *barrier, uint32_t state) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__bucket *bucket = thrum__lot_lock(barrier);

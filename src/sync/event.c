@@ -11,8 +11,8 @@ enum { CLEAR, SET, AWAITED };
 
 static const thrum__wait_kind event_kind = {"event", NULL};
 
-/* Says in the word that somebody waits: false; or returns true when the event is set. Requires the bucket
- * lock. */
+/* Says in the word that somebody waits: false; or returns true when the event is set. Requires the
+ * bucket lock. */
 static bool await(thrum_event *event) {
     for (;;) {
         /* acquire: pairs with thrum_event_set(), thrum__event_set_slow() */
@@ -39,8 +39,8 @@ int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline, bool int
     return rc;
 }
 
-/* The word changes under the bucket lock, and the waiters leave in the same hold: a setter that comes
- * late cannot take those of the next generation. */
+/* The word changes under the bucket lock, and the waiters leave in the same hold: a setter that
+ * comes late cannot take those of the next generation. */
 void thrum__event_set_slow(thrum_event *event) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__waiter *waiter;

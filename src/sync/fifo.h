@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A lock for the library's own use that may be held across a system call: strictly first come, first
- * served. Slower than thrum_lock under contention (a switch per hand-off). Zero is free. */
+/* A lock for the library's own use that may be held across a system call: strictly first come,
+ * first served. Slower than thrum_lock under contention (a switch per hand-off). Zero is free. */
 #ifndef THRUM_SYNC_FIFO_H
 #define THRUM_SYNC_FIFO_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A strand has a table of values, indexed by the slot of each local. The owner of a table alone makes it
- * longer, and reads and writes the values of its locals without a lock; thrum_local_clear() reaches into
- * the tables of others for one local that nobody uses. */
+/* A strand has a table of values, indexed by the slot of each local. The owner of a table alone
+ * makes it longer, and reads and writes the values of its locals without a lock;
+ * thrum_local_clear() reaches into the tables of others for one local that nobody uses. */
 #include <thrum/local.h>
 
 #include <errno.h>
@@ -133,7 +133,8 @@ int thrum_local_set(thrum_local *local, void *value) {
     return 0;
 }
 
-/* Takes the values of `slot` out of the tables, at most BATCH of them, into `values`. Returns how many. */
+/* Takes the values of `slot` out of the tables, at most BATCH of them, into `values`. Returns how
+ * many. */
 static int take_values(uint32_t slot, void **values) {
     int n = 0;
     thrum__raw_lock_acquire(&tables_lock);

@@ -40,8 +40,8 @@ bool thrum_once_done(const thrum_once *once) {
     return thrum__load_acquire(&once->thrum__word) == DONE;
 }
 
-/* Waits for the thread that is at it. Returns RUN when it is the caller's turn, WAS_DONE, or -EAGAIN when
- * the word has changed before the wait began. */
+/* Waits for the thread that is at it. Returns RUN when it is the caller's turn, WAS_DONE, or
+ * -EAGAIN when the word has changed before the wait began. */
 static int wait_for_turn(thrum_once *once) {
     once_waiter waiter = {.runs = false};
     thrum__bucket *bucket = thrum__lot_lock(once);
@@ -74,8 +74,8 @@ static int enter(thrum_once *once) {
     }
 }
 
-/* Ends the turn, also when the thread is unwound. A failure hands it to the first that waits. The word
- * changes and the waiters leave in one hold of the bucket lock: *once may be gone after it. */
+/* Ends the turn, also when the thread is unwound. A failure hands it to the first that waits. The
+ * word changes and the waiters leave in one hold of the bucket lock: *once may be gone after it. */
 static void leave(void *arg) {
     const turn *mine = arg;
     thrum__link granted = THRUM__LIST_INIT(granted);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The count goes below zero: every waiter is a debtor, counted before it queues, and each release owes
- * one debtor a permit. It hands it to the first in the queue, or leaves it for one who has not queued
- * yet. The argument is in ../park/README.md. */
+/* The count goes below zero: every waiter is a debtor, counted before it queues, and each release
+ * owes one debtor a permit. It hands it to the first in the queue, or leaves it for one who has not
+ * queued yet. The argument is in ../park/README.md. */
 #include <thrum/semaphore.h>
 
 #include <errno.h>
@@ -74,7 +74,8 @@ int thrum__semaphore_released(thrum_semaphore *semaphore, int64_t old) {
     return 0;
 }
 
-/* Releases that are checked before anything changes: of a bounded semaphore, or of several permits. */
+/* Releases that are checked before anything changes: of a bounded semaphore, or of several permits.
+ * */
 int thrum__semaphore_release_slow(thrum_semaphore *semaphore, int n) {
     if (n <= 0)
         return -EINVAL;

@@ -40,8 +40,8 @@ int thrum__timer_check(double seconds, void (*fn)(void *), const thrum_timer_opt
 /* Returns a timer without references and due time, NULL without memory. */
 thrum_timer *thrum__timer_new(void (*fn)(void *), void *arg, const thrum_timer_opts *opts);
 
-/* A heap of timers, the earliest first, those due at the same time in the order of their start. All of
- * these require the timer lock. */
+/* A heap of timers, the earliest first, those due at the same time in the order of their start. All
+ * of these require the timer lock. */
 typedef struct thrum__timer_heap {
     struct thrum__timer_place *places;
     size_t n;
@@ -69,12 +69,13 @@ size_t thrum__timer_heap_size(size_t room);
 /* Returns whether there are regular timers, pending or running. */
 bool thrum__timer_awaited(void);
 
-/* Waits until there are no regular timers, or until `deadline`. Returns -EAGAIN: look again; -ETIMEDOUT; or
+/* Waits until there are no regular timers, or until `deadline`. Returns -EAGAIN: look again;
+ * -ETIMEDOUT; or
  * 0: there is no thread to call them, which has been said. */
 int thrum__timer_wait(int64_t deadline);
 
-/* Appends the names of the timers that the program's end waits for to `names`, of which `used` bytes
- * of `size` are in use. Returns how many are then. */
+/* Appends the names of the timers that the program's end waits for to `names`, of which `used`
+ * bytes of `size` are in use. Returns how many are then. */
 size_t thrum__timer_names(char *names, size_t size, size_t used);
 
 /* Called by a thread inside exit(): if it is the timers', another takes its place. */

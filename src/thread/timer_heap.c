@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Four children to a node: half the levels of a binary heap, and the keys of a node's children lie together. */
+/* Four children to a node: half the levels of a binary heap, and the keys of a node's children lie
+ * together. */
 #include "thread/timer.h"
 
 enum { CHILDREN = 4 };
