@@ -90,7 +90,7 @@ static void test_growth_without_memory(void **state) {
                 assert_int_equal(thrum_queue_put(queue, &item), 0);
             }
         }
-        assert_true(refused > 3);
+        assert_true(refused > 1);
         for (int n = 0; n < ITEMS; n++) {
             int item = -1;
             memory_in = ALWAYS;
