@@ -174,7 +174,7 @@ static void test_who_times_out_breaks_it_for_the_others(void **state) {
 
 static void *wait_until_soon(void *number) {
     int i = (int)(intptr_t)number;
-    s.code[i] = thrum_barrier_wait_until(&s.barrier, thrum_in(0.001));
+    s.code[i] = thrum_barrier_wait_until(&s.barrier, thrum_in(1000));
     return NULL;
 }
 
@@ -189,7 +189,7 @@ static void test_no_time_out_once_all_have_come(void **state) {
     spec_team_start(&team, 1, wait_once, (void *)1);
     while (!__atomic_load_n(&s.acting, __ATOMIC_ACQUIRE))
         spec_yield();
-    assert_int_equal(thrum_event_wait_until(&s.go, thrum_in(0.002)), -ETIMEDOUT);
+    assert_int_equal(thrum_event_wait_until(&s.go, thrum_in(2000)), -ETIMEDOUT);
     assert_true(thrum_thread_is_alive(team.threads[0]));
     thrum_event_set(&s.go);
     spec_team_join(&team);
