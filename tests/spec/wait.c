@@ -71,6 +71,29 @@ static void test_is_woken_by_each_kind(void **state) {
     }
 }
 
+static void *observe_semaphore(void *arg) {
+    thrum_waitable any[] = {thrum_semaphore_waitable(&s.semaphore)};
+    assert_int_equal(thrum_wait_any(any, 1, THRUM_NEVER, NULL), 0);
+    return arg;
+}
+
+static void test_every_kind_of_release_is_seen(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        reset();
+        if (i == 0)
+            s.semaphore = (thrum_semaphore)THRUM_BOUNDED_SEMAPHORE_INIT(1);
+        while (thrum_semaphore_try_acquire(&s.semaphore))
+            continue;
+        thrum_thread *observer = spec_start(observe_semaphore, NULL);
+        spec_until_waiting((char *)&s.semaphore + 1, 1);
+        assert_int_equal(thrum_semaphore_release(&s.semaphore, i + 1), 0);
+        spec_join(observer);
+        assert_int_equal(thrum_semaphore_value(&s.semaphore), i + 1);
+        assert_int_equal(s.semaphore.thrum__word & 1, 0);
+    }
+}
+
 static void *wait_many(void *arg) {
     thrum_waitable any[MANY];
     for (int i = 0; i < MANY; i++)
@@ -200,6 +223,7 @@ static void test_a_late_release_leaves_the_next_object_alone(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_finds_the_first_that_is_ready),
            cmocka_unit_test(test_is_woken_by_each_kind),
+           cmocka_unit_test(test_every_kind_of_release_is_seen),
            cmocka_unit_test(test_many_objects_and_many_observers),
            cmocka_unit_test(test_observers_take_nothing_from_waiters),
            cmocka_unit_test(test_no_wake_is_lost_between_looks),
