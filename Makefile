@@ -13,13 +13,14 @@ quietly = @printf '%s\n' '$(1)' && { $(2); } >$(BUILD)/$(3).log 2>&1 || \
 	{ cat $(BUILD)/$(3).log; exit 1; }
 
 .DEFAULT_GOAL = help
-.PHONY: help tour test bench stress docs install clean build test-build
+.PHONY: help tour test bench stress python docs install clean build test-build
 
 help:
 	@echo 'make tour      build what is missing and watch the first programs run (two minutes)'
 	@echo 'make test      build everything and run all tests'
 	@echo 'make stress    run the stress tests TIMES=10 times each, with their seeds shown'
 	@echo 'make bench     measure thrum beside its peers: one table, and build/bench.json'
+	@echo 'make python    build the Python extension in place, into python/thrum'
 	@echo 'make docs      write the man pages to build/man'
 	@echo 'make install   PREFIX=/usr/local DESTDIR=: libraries, headers, thrum.pc, CMake, man pages'
 	@echo 'make clean     remove build/'
@@ -35,6 +36,7 @@ tour:
 
 test-build:
 	@sh tools/need.sh gcc g++ libc6-dev cmake python3 pkg-config libcmocka-dev spin
+	@sh tools/need.sh python3-dev libpython3.11-testsuite || echo 'thrum: the Python half is tested as far as it goes'
 	@mkdir -p $(BUILD)
 	$(CONFIGURE) -DTHRUM_TESTS=ON -DTHRUM_EXAMPLES=ON
 	$(MAKE_ALL) $(QUIET)
@@ -58,6 +60,12 @@ build:
 	@mkdir -p $(BUILD)
 	@test -f $(BUILD)/Makefile || $(CONFIGURE) -DTHRUM_TESTS=OFF
 	$(MAKE_ALL) $(QUIET)
+
+python:
+	@sh tools/need.sh gcc libc6-dev cmake python3 python3-dev
+	@mkdir -p $(BUILD)
+	@test -f $(BUILD)/Makefile || $(CONFIGURE) -DTHRUM_TESTS=OFF
+	$(MAKE_ALL) $(QUIET) python
 
 docs:
 	@sh tools/need.sh gcc libc6-dev cmake python3

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* thrum._thrum: the C half of the Python package. Multi-phase init, one state for each interpreter. */
+#include "toolbox.h"
+
+static struct PyModuleDef module_def;
+
+static const char *const names[KINDS] = {
+    [CONDITION] = "Condition",
+    [SEMAPHORE] = "Semaphore",
+    [BOUNDED_SEMAPHORE] = "BoundedSemaphore",
+    [EVENT] = "Event",
+};
+
+toolbox *toolbox_of(PyTypeObject *type) {
+    PyObject *module = PyType_GetModuleByDef(type, &module_def);
+    return module == NULL ? NULL : PyModule_GetState(module);
+}
+
+PyObject *make(PyTypeObject *type, toolbox *state, enum kind kind) {
+    if (state == NULL)
+        return NULL;
+    state->made[kind]++;
+    return type->tp_alloc(type, 0);
+}
+
+PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, bool hidden) {
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+    if (type != NULL && !hidden && PyModule_AddType(module, type) < 0)
+        Py_CLEAR(type);
+    return type;
+}
+
+static PyObject *made(PyObject *module, PyObject *unused) {
+    toolbox *state = PyModule_GetState(module);
+    PyObject *counts = PyDict_New();
+    (void)unused;
+    for (int i = 0; counts != NULL && i < KINDS; i++) {
+        PyObject *n = PyLong_FromSsize_t(state->made[i]);
+        if (n == NULL || PyDict_SetItemString(counts, names[i], n) < 0)
+            Py_CLEAR(counts);
+        Py_XDECREF(n);
+    }
+    return counts;
+}
+
+static PyMethodDef functions[] = {
+    {"made", METHOD(made, METH_NOARGS,
+                    "made($module, /)\n--\n\nReturn how many objects of each type were made.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static int intern(toolbox *state) {
+    struct {
+        PyObject **place;
+        const char *text;
+    } strings[] = {
+        {&state->str_acquire, "acquire"},
+        {&state->str_release, "release"},
+        {&state->str_locked, "locked"},
+        {&state->str_enter, "__enter__"},
+        {&state->str_exit, "__exit__"},
+        {&state->str_release_save, "_release_save"},
+        {&state->str_acquire_restore, "_acquire_restore"},
+        {&state->str_is_owned, "_is_owned"},
+        {&state->str_at_fork_reinit, "_at_fork_reinit"},
+    };
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        if ((*strings[i].place = PyUnicode_InternFromString(strings[i].text)) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static PyTypeObject *type_of(PyObject *module, const char *name) {
+    PyObject *type = PyObject_GetAttrString(module, name);
+    if (type != NULL && !PyType_Check(type)) {
+        PyErr_Format(PyExc_TypeError, "_thread.%s is not a type", name);
+        Py_CLEAR(type);
+    }
+    return (PyTypeObject *)type;
+}
+
+static int module_exec(PyObject *module) {
+    toolbox *state = PyModule_GetState(module);
+    state->thread_module = PyImport_ImportModule("_thread");
+    if (state->thread_module == NULL)
+        return -1;
+    state->thread_lock = type_of(state->thread_module, "LockType");
+    if (state->thread_lock == NULL || intern(state) < 0)
+        return -1;
+    if (add_condition(module, state) < 0 || add_event(module, state) < 0 ||
+        add_semaphore(module, state) < 0)
+        return -1;
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+    toolbox *state = PyModule_GetState(module);
+    for (int i = 0; i < KINDS; i++)
+        Py_VISIT(state->types[i]);
+    Py_VISIT(state->condition_lock);
+    Py_VISIT(state->thread_lock);
+    Py_VISIT(state->thread_module);
+    return 0;
+}
+
+static int module_clear(PyObject *module) {
+    toolbox *state = PyModule_GetState(module);
+    for (int i = 0; i < KINDS; i++)
+        Py_CLEAR(state->types[i]);
+    Py_CLEAR(state->condition_lock);
+    Py_CLEAR(state->thread_lock);
+    Py_CLEAR(state->thread_module);
+    return 0;
+}
+
+static void module_free(void *module) {
+    toolbox *state = PyModule_GetState(module);
+    module_clear(module);
+    Py_CLEAR(state->str_acquire);
+    Py_CLEAR(state->str_release);
+    Py_CLEAR(state->str_locked);
+    Py_CLEAR(state->str_enter);
+    Py_CLEAR(state->str_exit);
+    Py_CLEAR(state->str_release_save);
+    Py_CLEAR(state->str_acquire_restore);
+    Py_CLEAR(state->str_is_owned);
+    Py_CLEAR(state->str_at_fork_reinit);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "thrum._thrum",
+    .m_doc = "Python's threading toolbox on the thrum core. Use thrum.threading and thrum.queue.",
+    .m_size = sizeof(toolbox),
+    .m_methods = functions,
+    .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__thrum(void);
+
+PyMODINIT_FUNC PyInit__thrum(void) { return PyModuleDef_Init(&module_def); }

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""The queues of the standard library."""
+
+REPLACED = ()
