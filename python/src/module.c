@@ -4,11 +4,18 @@
 
 static struct PyModuleDef module_def;
 
+/* How many object pointers the state begins with. */
+#define STATE_OBJECTS (offsetof(toolbox, made) / sizeof(PyObject *))
+
 static const char *const names[KINDS] = {
     [CONDITION] = "Condition",
     [SEMAPHORE] = "Semaphore",
     [BOUNDED_SEMAPHORE] = "BoundedSemaphore",
     [EVENT] = "Event",
+    [BARRIER] = "Barrier",
+    [QUEUE] = "Queue",
+    [LIFO_QUEUE] = "LifoQueue",
+    [PRIORITY_QUEUE] = "PriorityQueue",
 };
 
 toolbox *toolbox_of(PyTypeObject *type) {
@@ -80,53 +87,54 @@ static PyTypeObject *type_of(PyObject *module, const char *name) {
     return (PyTypeObject *)type;
 }
 
+/* An attribute of another module, which need not be there when `otherwise` is an exception's name. */
+static PyObject *borrow(const char *module_name, const char *name, const char *otherwise) {
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *value = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    if (module != NULL && value == NULL && otherwise != NULL &&
+        PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        value = PyErr_NewExceptionWithDoc(
+            otherwise, "Raised when put or get is called on a queue that was shut down.", NULL, NULL);
+    }
+    Py_XDECREF(module);
+    return value;
+}
+
 static int module_exec(PyObject *module) {
     toolbox *state = PyModule_GetState(module);
-    state->thread_module = PyImport_ImportModule("_thread");
-    if (state->thread_module == NULL)
+    if ((state->thread_module = PyImport_ImportModule("_thread")) == NULL ||
+        (state->thread_lock = type_of(state->thread_module, "LockType")) == NULL ||
+        (state->broken_barrier = borrow("threading", "BrokenBarrierError", NULL)) == NULL ||
+        (state->empty = borrow("queue", "Empty", NULL)) == NULL ||
+        (state->full = borrow("queue", "Full", NULL)) == NULL ||
+        (state->shut_down = borrow("queue", "ShutDown", "queue.ShutDown")) == NULL ||
+        (state->deque = borrow("collections", "deque", NULL)) == NULL ||
+        (state->heappush = borrow("heapq", "heappush", NULL)) == NULL ||
+        (state->heappop = borrow("heapq", "heappop", NULL)) == NULL || intern(state) < 0)
         return -1;
-    state->thread_lock = type_of(state->thread_module, "LockType");
-    if (state->thread_lock == NULL || intern(state) < 0)
-        return -1;
-    if (add_condition(module, state) < 0 || add_event(module, state) < 0 ||
+    if (add_barrier(module, state) < 0 || add_condition(module, state) < 0 ||
+        add_event(module, state) < 0 || add_queue(module, state) < 0 ||
         add_semaphore(module, state) < 0)
         return -1;
-    return 0;
+    return PyModule_AddObjectRef(module, "ShutDown", state->shut_down);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     toolbox *state = PyModule_GetState(module);
-    for (int i = 0; i < KINDS; i++)
-        Py_VISIT(state->types[i]);
-    Py_VISIT(state->condition_lock);
-    Py_VISIT(state->thread_lock);
-    Py_VISIT(state->thread_module);
+    for (size_t i = 0; i < STATE_OBJECTS; i++)
+        Py_VISIT(((PyObject **)state)[i]);
     return 0;
 }
 
 static int module_clear(PyObject *module) {
     toolbox *state = PyModule_GetState(module);
-    for (int i = 0; i < KINDS; i++)
-        Py_CLEAR(state->types[i]);
-    Py_CLEAR(state->condition_lock);
-    Py_CLEAR(state->thread_lock);
-    Py_CLEAR(state->thread_module);
+    for (size_t i = 0; i < STATE_OBJECTS; i++)
+        Py_CLEAR(((PyObject **)state)[i]);
     return 0;
 }
 
-static void module_free(void *module) {
-    toolbox *state = PyModule_GetState(module);
-    module_clear(module);
-    Py_CLEAR(state->str_acquire);
-    Py_CLEAR(state->str_release);
-    Py_CLEAR(state->str_locked);
-    Py_CLEAR(state->str_enter);
-    Py_CLEAR(state->str_exit);
-    Py_CLEAR(state->str_release_save);
-    Py_CLEAR(state->str_acquire_restore);
-    Py_CLEAR(state->str_is_owned);
-    Py_CLEAR(state->str_at_fork_reinit);
-}
+static void module_free(void *module) { module_clear(module); }
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, module_exec},

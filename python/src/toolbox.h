@@ -60,6 +60,7 @@ struct waitlist {
     Py_ssize_t length;
     Py_ssize_t pending;  /* waiters that were woken for a token and have not looked for it yet */
     unsigned generation; /* of the process; waiters of another one are gone */
+    bool over;           /* nobody waits here any more, token or not */
 };
 
 typedef enum { FAILED = -1, WOKEN, TIMED_OUT } outcome;
@@ -91,10 +92,13 @@ void wake_for(waitlist *list, Py_ssize_t tokens);
  * With `signals`, Python's signal handlers run meanwhile, and FAILED means that one raised. */
 outcome park(struct waiter *waiter, thrum_deadline deadline, bool signals);
 
+/* Ends the wait of all, and every later one, without tokens; undone by waitlist_clear(). */
+void end_waits(waitlist *list);
+
 /* Takes `waiter` out of its queue, if it stands in one. */
 void leave(struct waiter *waiter);
 
-/* Waits until *tokens > 0 (WOKEN), a signal handler raises or `deadline` has come. Requires *tokens
+/* Waits until *tokens > 0 or the waits are over (WOKEN), a signal handler raises or `deadline` has come. Requires *tokens
  * to be under the same guard as `list`. */
 outcome wait_for_token(waitlist *list, const Py_ssize_t *tokens, thrum_deadline deadline,
                        bool signals);
@@ -122,15 +126,24 @@ enum kind {
     SEMAPHORE,
     BOUNDED_SEMAPHORE,
     EVENT,
+    BARRIER,
+    QUEUE,
+    LIFO_QUEUE,
+    PRIORITY_QUEUE,
     KINDS
 };
 
-/* One for each interpreter. */
+/* One for each interpreter. Begins with pointers to objects and nothing else, up to `made`. */
 typedef struct toolbox {
     PyTypeObject *types[KINDS];
     PyTypeObject *condition_lock;
     PyTypeObject *thread_lock; /* CPython's own */
     PyObject *thread_module;   /* _thread */
+    PyObject *broken_barrier;  /* threading.BrokenBarrierError */
+    PyObject *empty, *full;    /* queue.Empty, queue.Full */
+    PyObject *shut_down;       /* queue.ShutDown, our own where Python has none */
+    PyObject *deque, *heappush, *heappop;
+    PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
     PyObject *str_release_save, *str_acquire_restore, *str_is_owned, *str_at_fork_reinit;
     Py_ssize_t made[KINDS]; /* objects, for statistics */
@@ -143,8 +156,10 @@ toolbox *toolbox_of(PyTypeObject *type);
 PyObject *make(PyTypeObject *type, toolbox *state, enum kind kind);
 
 /* Each adds its types to the module. Returns 0, or -1 with an exception. */
+int add_barrier(PyObject *module, toolbox *state);
 int add_condition(PyObject *module, toolbox *state);
 int add_event(PyObject *module, toolbox *state);
+int add_queue(PyObject *module, toolbox *state);
 int add_semaphore(PyObject *module, toolbox *state);
 
 /* Makes a type of the module and adds it under its name (unless `hidden`). */

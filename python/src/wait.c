@@ -28,8 +28,11 @@ void waitlist_clear(waitlist *list) {
 }
 
 Py_ssize_t waitlist_length(waitlist *list) {
-    if (list->generation != generation)
+    if (list->generation != generation) {
+        bool over = list->over;
         waitlist_clear(list);
+        list->over = over;
+    }
     return list->length;
 }
 
@@ -74,6 +77,14 @@ bool wake_first(waitlist *list) {
 
 void wake_for(waitlist *list, Py_ssize_t tokens) {
     while (list->first != NULL && waitlist_length(list) > 0 && tokens > list->pending) {
+        list->pending++;
+        wake_first(list);
+    }
+}
+
+void end_waits(waitlist *list) {
+    list->over = true;
+    while (waitlist_length(list) > 0) {
         list->pending++;
         wake_first(list);
     }
@@ -127,7 +138,7 @@ void leave(struct waiter *waiter) {
 outcome wait_again(struct waiter *waiter, waitlist *list, const Py_ssize_t *tokens,
                    thrum_deadline deadline, bool signals, bool in_front) {
     outcome result = WOKEN;
-    while (result == WOKEN && *tokens <= 0) {
+    while (result == WOKEN && *tokens <= 0 && !list->over) {
         waiter->event = (thrum_event)THRUM_EVENT_INIT;
         enqueue(list, waiter, in_front);
         result = park(waiter, deadline, signals);

@@ -7,9 +7,9 @@ which are C already and as fast; so is all the rest that is not listed in REPLAC
 import threading as _standard
 from threading import *  # noqa: F401,F403
 
-from ._thrum import BoundedSemaphore, Condition, Event, Semaphore  # noqa: F401
+from ._thrum import Barrier, BoundedSemaphore, Condition, Event, Semaphore  # noqa: F401
 
-REPLACED = ('Condition', 'Semaphore', 'BoundedSemaphore', 'Event')
+REPLACED = ('Barrier', 'BoundedSemaphore', 'Condition', 'Event', 'Semaphore')
 
 __all__ = list(_standard.__all__)
 

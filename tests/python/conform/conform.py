@@ -19,10 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # What a run of the module has to have made at least, and how many tests it has at least.
 USED = {
-    'lock_tests': (73, ('Condition', 'Semaphore', 'BoundedSemaphore', 'Event')),
+    'lock_tests': (85, ('Barrier', 'Condition', 'Semaphore', 'BoundedSemaphore', 'Event')),
     'test_thread': (24, ()),
-    'test_threading': (190, ('Condition', 'Semaphore', 'BoundedSemaphore', 'Event')),
-    'test_queue': (54, ()),
+    'test_threading': (190, ('Barrier', 'Condition', 'Semaphore', 'BoundedSemaphore', 'Event')),
+    'test_queue': (54, ('Queue', 'LifoQueue', 'PriorityQueue')),
     'test_threadsignals': (6, ()),
 }
 

@@ -35,3 +35,5 @@ class BoundedSemaphoreTests(lock_tests.BoundedSemaphoreTests):
     semtype = staticmethod(thrum.threading.BoundedSemaphore)
 
 
+class BarrierTests(lock_tests.BarrierTests):
+    barriertype = staticmethod(thrum.threading.Barrier)
