@@ -17,7 +17,7 @@ typedef struct barrier {
     PyObject *weakrefs;
 } barrier;
 
-enum { PASSED, BROKEN };
+enum { BROKEN, PASSED };
 
 static PyObject *broken_error(barrier *self) {
     toolbox *state = toolbox_of(Py_TYPE(self));

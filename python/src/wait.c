@@ -91,19 +91,13 @@ void end_waits(waitlist *list) {
 }
 
 /* The signal handlers have run: whether the wait is over. A handler may have forked, and then this is
- * the child, where nobody knows the waiter. */
+ * the child, where nobody knows the waiter: it has to look again. */
 static bool interrupted(struct waiter *waiter, outcome *result) {
-    waitlist *list = waiter->list;
     bool raised = PyErr_CheckSignals() < 0;
-    if (raised) {
-        if (waiter->list != NULL)
-            dequeue(waiter);
-        *result = FAILED;
-        return true;
-    }
-    if (waiter->list != NULL && waiter->generation != generation)
-        enqueue(list, waiter, false);
-    *result = WOKEN;
+    bool forked_here = waiter->generation != generation;
+    if (waiter->list != NULL && (raised || forked_here))
+        dequeue(waiter);
+    *result = raised ? FAILED : WOKEN;
     return waiter->list == NULL;
 }
 
