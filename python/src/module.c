@@ -26,7 +26,7 @@ toolbox *toolbox_of(PyTypeObject *type) {
 PyObject *make(PyTypeObject *type, toolbox *state, enum kind kind) {
     if (state == NULL)
         return NULL;
-    state->made[kind]++;
+    COUNT(state->made[kind]);
     return type->tp_alloc(type, 0);
 }
 

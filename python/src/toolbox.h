@@ -17,6 +17,12 @@
 #define Py_END_CRITICAL_SECTION() }
 #endif
 
+#ifdef Py_GIL_DISABLED
+#define COUNT(n) (void)__atomic_fetch_add(&(n), 1, __ATOMIC_RELAXED)
+#else
+#define COUNT(n) (void)++(n)
+#endif
+
 /* A method without arguments, or with (args, nargs, kwnames), around its guarded half. */
 #define GUARDED(name, type)                                                                        \
     static PyObject *name(PyObject *self, PyObject *unused) {                                      \
