@@ -47,6 +47,25 @@ GOALS = {
     "queue request + reply, two cores parked": ("ratio", "<=", 1.0),
     "queue request + reply, two cores awake": ("value", "<=", 0.6),
     "log to a file, 8 threads": ("ratio", ">=", 2.0),
+    "python Semaphore acquire + release": ("ratio", "<=", 1 / 12),
+    "python BoundedSemaphore acquire + release": ("ratio", "<=", 1 / 12),
+    "python Event set + clear": ("ratio", "<=", 1 / 12),
+    "python Event wait, set": ("ratio", "<=", 1 / 7),
+    "python Condition with + notify, no waiter": ("ratio", "<=", 1 / 2.5),
+    "python create Condition": ("ratio", "<=", 1 / 5),
+    "python create Event": ("ratio", "<=", 1 / 5),
+    "python create Queue": ("ratio", "<=", 1 / 5),
+    "python Queue put + get": ("ratio", "<=", 1 / 20),
+    "python Queue(10) put + get": ("ratio", "<=", 1 / 20),
+    "python Queue 1 producer 1 consumer, one core": ("ratio", "<=", 1 / 6),
+    "python Queue 1 producer 1 consumer": ("ratio", "<=", 1 / 6),
+    "python Queue round trip, one core": ("ratio", "<=", 1 / 1.6),
+    "python Condition round trip, one core": ("ratio", "<=", 1 / 1.3),
+    "python LifoQueue put + get": ("ratio", "<=", 1 / 0.95),
+    "python PriorityQueue put + get": ("ratio", "<=", 1 / 0.95),
+    "python Queue(100) 1 producer 1 consumer, one core": ("ratio", "<=", 1 / 0.95),
+    "python Queue(100) 1 producer 1 consumer": ("ratio", "<=", 1 / 0.95),
+    "python 4 threads on Semaphore(1)": ("ratio", "<=", 1 / 0.95),
 }
 
 # row: (row and subject that the baseline is divided by, or None: its own value; what it was)
@@ -88,7 +107,7 @@ def goal_text(entry, entries):
         return ""
     what, sign, limit = goal
     if what in ("ratio", "value"):
-        got, text = entry[what], f"{what} {sign} {limit:g}"
+        got, text = entry[what], f"{what} {sign} {limit:.3g}"
     else:
         peer = [e["value"] for e in entries if (e["row"], e["subject"]) == (entry["row"], what)]
         got = entry["value"] / peer[0] if peer else None

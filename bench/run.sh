@@ -94,4 +94,10 @@ grep '^bench: ' "$work/build.log" >&2 || true
 "$work/out/bench_shared" "$@" >>"$work/rows"
 echo 'bench: the static library' >&2
 "$work/out/bench_static" "$@" >>"$work/rows" 2>"$work/static.log"
+if ls "$build"/python/thrum/_thrum.*.so >/dev/null 2>&1; then
+    echo 'bench: the Python half' >&2
+    PYTHONPATH="$build/python" /usr/bin/python3 "$here/python_rows.py" "$@" >>"$work/rows"
+else
+    echo 'bench: the Python half is left out: it was not built' >&2
+fi
 exec python3 "$here/report.py" "$work/rows" "$build/bench.json"

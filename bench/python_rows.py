@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measure thrum's types for Python beside the standard library's; a line of JSON for each value.
+
+Usage: python_rows.py [-r ROUNDS] [PART OF A ROW'S NAME]...
+
+Nanoseconds per operation, the loop's own taken off, the best of the rounds, in which the two take turns.
+Rows that end in "one core" are pinned to one; the others may use all."""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+
+import thrum.queue
+import thrum.threading
+
+ROWS = {}
+
+
+def row(name, n=40_000, per=1, pinned=True):
+    def add(make):
+        ROWS['python ' + name] = (make, n, per, pinned)
+        return make
+    return add
+
+
+def two(first, second):
+    thread = threading.Thread(target=second)
+    thread.start()
+    first()
+    thread.join()
+
+
+def pair(kind):
+    def make(sync, queues):
+        semaphore = getattr(sync, kind)(1)
+
+        def run(n):
+            for _ in range(n):
+                semaphore.acquire()
+                semaphore.release()
+        return run
+    return make
+
+
+row('Semaphore acquire + release')(pair('Semaphore'))
+row('BoundedSemaphore acquire + release')(pair('BoundedSemaphore'))
+
+
+@row('Event set + clear')
+def event_set(sync, queues):
+    event = sync.Event()
+
+    def run(n):
+        for _ in range(n):
+            event.set()
+            event.clear()
+    return run
+
+
+@row('Event wait, set')
+def event_wait(sync, queues):
+    event = sync.Event()
+    event.set()
+
+    def run(n):
+        for _ in range(n):
+            event.wait()
+    return run
+
+
+@row('Condition with + notify, no waiter')
+def notify(sync, queues):
+    condition = sync.Condition()
+
+    def run(n):
+        for _ in range(n):
+            with condition:
+                condition.notify()
+    return run
+
+
+def create(name):
+    def make(sync, queues):
+        kind = getattr(sync, name, None) or getattr(queues, name)
+
+        def run(n):
+            for _ in range(n):
+                kind()
+        return run
+    return make
+
+
+for created in ('Condition', 'Event', 'Queue'):
+    row(f'create {created}')(create(created))
+
+
+def put_get(name, *args):
+    def make(sync, queues):
+        items = getattr(queues, name)(*args)
+
+        def run(n):
+            for i in range(n):
+                items.put(i)
+                items.get()
+        return run
+    return make
+
+
+row('Queue put + get')(put_get('Queue'))
+row('Queue(10) put + get')(put_get('Queue', 10))
+row('LifoQueue put + get')(put_get('LifoQueue'))
+row('PriorityQueue put + get')(put_get('PriorityQueue'))
+
+
+def stream(*args):
+    def make(sync, queues):
+        def run(n):
+            items = queues.Queue(*args)
+            two(lambda: [items.put(i) for i in range(n)], lambda: [items.get() for _ in range(n)])
+        return run
+    return make
+
+
+for place, alone in ((', one core', True), ('', False)):
+    row('Queue 1 producer 1 consumer' + place, pinned=alone)(stream())
+    row('Queue(100) 1 producer 1 consumer' + place, pinned=alone)(stream(100))
+
+
+@row('4 threads on Semaphore(1)', n=10_000, per=4)
+def shared(sync, queues):
+    semaphore = sync.Semaphore(1)
+
+    def use(n):
+        for _ in range(n):
+            with semaphore:
+                pass
+
+    def run(n):
+        threads = [threading.Thread(target=use, args=(n,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return run
+
+
+@row('Queue round trip, one core', n=3000)
+def queue_trip(sync, queues):
+    def run(n):
+        there, back = queues.Queue(), queues.Queue()
+        two(lambda: [(there.put(i), back.get()) for i in range(n)],
+            lambda: [back.put(there.get()) for _ in range(n)])
+    return run
+
+
+@row('Condition round trip, one core', n=3000)
+def condition_trip(sync, queues):
+    def run(n):
+        condition, turn = sync.Condition(), [0]
+
+        def play(me):
+            for _ in range(n):
+                with condition:
+                    while turn[0] != me:
+                        condition.wait()
+                    turn[0] = 1 - me
+                    condition.notify()
+        two(lambda: play(0), lambda: play(1))
+    return run
+
+
+def empty(n):
+    for _ in range(n):
+        pass
+
+
+def clock(run, n, per):
+    begin = time.perf_counter_ns()
+    run(n)
+    return (time.perf_counter_ns() - begin) / (n * per)
+
+
+def measure(name, rounds):
+    make, n, per, pinned = ROWS[name]
+    cpus = os.sched_getaffinity(0)
+    if pinned:
+        os.sched_setaffinity(0, {min(cpus)})
+    subjects = {'thrum': make(thrum.threading, thrum.queue), 'python': make(threading, queue)}
+    best = dict.fromkeys(subjects, float('inf'))
+    loop = min(clock(empty, n, per) for _ in range(rounds))
+    for _ in range(rounds):
+        for subject, run in subjects.items():
+            best[subject] = min(best[subject], clock(run, n, per))
+    os.sched_setaffinity(0, cpus)
+    values = {subject: max(value - loop, 1) for subject, value in best.items()}
+    for subject, value in values.items():
+        print(json.dumps({'row': name, 'subject': subject, 'value': value, 'unit': 'ns',
+                          'baseline': 'python', 'ratio': value / values['python']}), flush=True)
+
+
+def main(args):
+    rounds = 7
+    if args[:1] == ['-r']:
+        rounds, args = int(args[1]), args[2:]
+    for name in ROWS:
+        if not args or any(part in name for part in args):
+            measure(name, rounds)
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
