@@ -52,6 +52,8 @@ static PyObject *stored(queue *self, PyObject *item, toolbox *state) {
     }
     if (self->getters.first != NULL)
         wake_for(&self->getters, self->items);
+    if (rc < 0)
+        wake_for(&self->putters, self->room);
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -71,8 +73,10 @@ static PyObject *put_until(queue *self, PyObject *item, const struct limit *limi
         }
         if (self->order != PRIORITY)
             return stored(self, item, state);
-        if (heap_enter(self) < 0)
+        if (heap_enter(self) < 0) {
+            wake_for(&self->putters, self->room);
             return NULL;
+        }
         PyObject *done = NULL;
         bool again = self->open || self->shut || self->room <= 0;
         if (!again)
@@ -123,6 +127,8 @@ static PyObject *taken(queue *self, toolbox *state) {
     PyObject *item = take(self, state);
     if (self->putters.first != NULL)
         wake_for(&self->putters, self->room);
+    if (item == NULL)
+        wake_for(&self->getters, self->items);
     return item;
 }
 
@@ -142,8 +148,10 @@ static PyObject *get_until(queue *self, const struct limit *limit) {
         }
         if (self->order != PRIORITY)
             return taken(self, state);
-        if (heap_enter(self) < 0)
+        if (heap_enter(self) < 0) {
+            wake_for(&self->getters, self->items);
             return NULL;
+        }
         PyObject *item = NULL;
         bool again = self->open || self->items <= 0;
         if (!again)

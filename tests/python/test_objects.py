@@ -269,8 +269,8 @@ class MemoryTests(unittest.TestCase):
         for _ in range(n):
             thing = make()
             if isinstance(thing, QUEUES):
-                thing.put(thing.qsize())
-                thing.put(1)
+                thing.put([2])
+                thing.put([1])
                 thing.get()
             elif not isinstance(thing, toolbox.Event):
                 getattr(thing, 'wait' if isinstance(thing, toolbox.Barrier) else 'acquire')()
