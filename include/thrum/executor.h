@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Executors: Python's concurrent.futures.ThreadPoolExecutor. `break` and `continue` inside
+ * thrum_with_executor() leave the block, not a loop round it. However the block is left, its end waits for
+ * all that was submitted:
+ *
+ *     thrum_with_executor(pool, &(thrum_executor_opts){.max_workers = 3}) {
+ *         thrum_submit(pool, &f, work, arg);
+ *         ...
+ *     }
+ *
+ * Tasks start in the order they were submitted. A task may submit others and wait for them, on any number
+ * of workers: a worker that waits for a task of its own pool runs it if it has not started, else another worker
+ * takes its place. No failure is lost (see thrum/future.h). */
+#ifndef THRUM_EXECUTOR_H
+#define THRUM_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <thrum/config.h>
+#include <thrum/future.h>
+#include <thrum/time.h>
+
+THRUM__BEGIN
+
+/* A pool of workers. Owned by who made it, until thrum_executor_free(). */
+typedef struct thrum_executor thrum_executor;
+
+/* What a submit does when `queue_limit` tasks wait already. */
+typedef enum thrum_overflow {
+    THRUM_OVERFLOW_BLOCK,      /* waits for room */
+    THRUM_OVERFLOW_REFUSE,     /* returns -EAGAIN */
+    THRUM_OVERFLOW_CALLER_RUNS /* runs the task itself */
+} thrum_overflow;
+
+/* Where tasks run other than on threads: not built yet, -ENOTSUP. */
+typedef struct thrum_backend thrum_backend;
+
+/* Options of thrum_executor_new(); zero is the default of each. */
+typedef struct thrum_executor_opts {
+    int max_workers; /* default: the CPUs that this process may use, by affinity and cgroup quota; or
+                      * what the environment variable THRUM_MAX_WORKERS says */
+    const char *name_prefix;            /* copied; workers are called "prefix_0", ...; default "Pool-1", ... */
+    int (*initializer)(void *initarg);  /* called by each worker before its first task; a negative code, or
+                                         * thrum_raise(), breaks the pool: every pending future gets it */
+    void *initarg;
+    size_t queue_limit;       /* most tasks that wait to be started; 0: no limit */
+    thrum_overflow overflow;  /* with queue_limit */
+    double idle_timeout;      /* seconds after which an idle worker leaves; 0: 10 s; infinite: never */
+    bool daemon;              /* the program's end does not wait for what was submitted */
+    const thrum_backend *backend;
+    void *reserved[4];        /* must be zero */
+} thrum_executor_opts;
+
+/* Makes a pool; workers start with the tasks. NULL with errno EINVAL (a bad option, named on stderr), ENOTSUP
+ * or ENOMEM. Any thread. */
+THRUM_API thrum_executor *thrum_executor_new(const thrum_executor_opts *opts);
+
+/* Submits fn(arg). `*out` gets a future to be freed; with `out` NULL the task just runs, and its failure
+ * goes to the excepthook. Returns 0, -ESHUTDOWN, -EPIPE (broken: its initializer failed), -EAGAIN (refused by the
+ * limit, or no worker could be started and none runs), -EINVAL (fn is NULL) or -ENOMEM; then the task
+ * was not taken. A worker's own submit never waits for room: where it would, it runs the task itself. Any
+ * thread. */
+THRUM_API int thrum_submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg),
+                           void *arg);
+
+/* Takes no more tasks from outside; tasks that run may submit until the pool is idle. With `cancel_futures`
+ * cancels what has not started. With `wait` blocks until all has run and every worker has left. Returns 0, or
+ * -EDEADLK when a worker of this pool waits for it: then the pool is marked only. May be called again. Any
+ * thread. */
+THRUM_API int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures);
+
+/* As thrum_executor_shutdown() with wait, until `deadline`: then -ETIMEDOUT (or -EINTR). */
+THRUM_API int thrum_executor_shutdown_until(thrum_executor *executor, bool cancel_futures,
+                                            thrum_deadline deadline) THRUM_NODISCARD;
+
+/* Shuts the pool down, waits, and frees it. Futures outlive it. Does nothing for NULL. A worker of the pool may not
+ * call it: misuse. No other call may overlap. */
+THRUM_API void thrum_executor_free(thrum_executor *executor);
+
+/* What a pool is doing, for monitoring; each number by itself is right at some moment of the call. */
+typedef struct thrum_executor_stats {
+    int workers;         /* that exist */
+    int idle;            /* of these, without a task */
+    size_t queued;       /* tasks not started */
+    uint64_t submitted;  /* since the pool was made */
+    uint64_t completed;  /* by whomever */
+    uint64_t helped;     /* of these, by a thread that waited for the future */
+    uint64_t caller_ran; /* of these, by the submitter, since the queue was full */
+    uint64_t unread;     /* failures that were reported since nobody had read them */
+    uint64_t reserved[8];
+} thrum_executor_stats;
+
+/* Fills `*stats`. Any thread. */
+THRUM_API void thrum_executor_get_stats(thrum_executor *executor, thrum_executor_stats *stats);
+
+/* Returns how many workers a pool has by default: see max_workers. Cannot fail; any thread. */
+THRUM_API int thrum_default_workers(void);
+
+THRUM__END
+
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+
+/* What thrum_with_executor() stands on: the end of the block. Reports the number of failures that nobody has
+ * read, if there are any. */
+THRUM_API void thrum__executor_leave(thrum_executor **executor);
+THRUM_API thrum_executor *thrum__executor_enter(const thrum_executor_opts *opts, const char *file,
+                                                int line);
+
+/* Runs the block with a new pool `executor`, and shuts that down at its end. A pool that cannot be made is
+ * reported, with the place, and the block is skipped. */
+#define thrum_with_executor(executor, opts)                                                        \
+    for (thrum_executor *executor __attribute__((cleanup(thrum__executor_leave))) =                 \
+             thrum__executor_enter((opts), __FILE__, __LINE__),                                     \
+             *thrum__once = executor;                                                               \
+         thrum__once; thrum__once = (thrum_executor *)0)
+
+#endif
+
+#endif

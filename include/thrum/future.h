@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Futures: the result of something that is still going on, Python's concurrent.futures.Future.
+ *
+ *     thrum_future *f;
+ *     rc = thrum_submit(executor, &f, load, path);
+ *     rc = thrum_future_result(f, &document);        blocks; the task's code if it failed
+ *     thrum_future_free(f);
+ *
+ * A failure that nobody has read when its future dies is reported by the excepthook: no error is lost. It
+ * counts as read when thrum_future_result(), _result_until(), _error() or _error_until() gave it to
+ * somebody, or a callback got the future. */
+#ifndef THRUM_FUTURE_H
+#define THRUM_FUTURE_H
+
+#include <stdbool.h>
+#include <thrum/config.h>
+#include <thrum/error.h>
+#include <thrum/time.h>
+#include <thrum/wait.h>
+
+THRUM__BEGIN
+
+/* A handle on a future, one reference; several may exist. Outlives its executor. */
+typedef struct thrum_future thrum_future;
+
+/* Makes a future that the caller completes with thrum_future_set_result() or thrum_future_set_error():
+ * a promise. Pending, with one reference. NULL with errno ENOMEM. Any thread. */
+THRUM_API thrum_future *thrum_future_new(void);
+
+/* Blocks until the future is done. Returns 0 and the result in `*result` (which may be NULL); or the code of
+ * its failure, -ECANCELED if it was cancelled, with `*result` untouched. A worker that waits for a task of its own
+ * pool runs it if it has not started. -EDEADLK: the tasks wait for each other in a circle; -EAGAIN: too many
+ * workers of this pool wait already. thrum_future_error() tells a failure of the wait from the task's own. */
+THRUM_API int thrum_future_result(thrum_future *future, void **result);
+
+/* As thrum_future_result(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread). */
+THRUM_API int thrum_future_result_until(thrum_future *future, thrum_deadline deadline,
+                                        void **result) THRUM_NODISCARD;
+
+/* Blocks until the future is done. Returns its failure (code -ECANCELED if it was cancelled), or NULL when it
+ * has none. The failure lives as long as the handle. */
+THRUM_API const thrum_failure *thrum_future_error(thrum_future *future);
+
+/* As thrum_future_error(), until `deadline`: the failure or NULL in `*failure`, and 0; else -ETIMEDOUT,
+ * -EINTR, -EDEADLK or -EAGAIN of the wait. */
+THRUM_API int thrum_future_error_until(thrum_future *future, thrum_deadline deadline,
+                                       const thrum_failure **failure) THRUM_NODISCARD;
+
+/* Return whether the future has a result, a failure or was cancelled; whether its task runs; whether it was
+ * cancelled. Never block. Any thread. */
+THRUM_API bool thrum_future_done(const thrum_future *future);
+THRUM_API bool thrum_future_running(const thrum_future *future);
+THRUM_API bool thrum_future_cancelled(const thrum_future *future);
+
+/* Cancels what has not started: true, also if it was cancelled before. What runs goes on, but its task sees
+ * thrum_cancel_requested(): false. False too when it is done. Any thread. */
+THRUM_API bool thrum_future_cancel(thrum_future *future);
+
+/* Returns whether somebody tried to cancel the task that calls this. Cheap; false outside of tasks. */
+THRUM_API bool thrum_cancel_requested(void);
+
+/* Calls fn(future, arg) once when the future is done, in the thread that completes it; at once, in this one, if
+ * it is done already. Callbacks run in the order they were added. `future` is borrowed during the call. A
+ * failure of fn (thrum_raise()) goes to the excepthook. Returns 0 or -ENOMEM. Any thread. */
+THRUM_API int thrum_future_add_done_callback(thrum_future *future,
+                                             void (*fn)(thrum_future *future, void *arg),
+                                             void *arg);
+
+/* The promise side. Marks the future as running: 0; -ECANCELED if it was cancelled; -EBUSY if it runs or is
+ * done. Any thread. */
+THRUM_API int thrum_future_set_running(thrum_future *future);
+
+/* Completes the future with a result. Returns 0, -ECANCELED if it was cancelled, -EBUSY if it is done. Any
+ * thread. */
+THRUM_API int thrum_future_set_result(thrum_future *future, void *result);
+
+/* Completes the future with a failure: `code` is a negative errno (anything else counts as -EINVAL), then a
+ * printf format; the place of the call is kept. Returns as thrum_future_set_result(). Any thread. */
+#define thrum_future_set_error(...) thrum_future_set_error_at(__FILE__, __LINE__, __VA_ARGS__)
+
+/* thrum_future_set_error() with the place given by the caller; `file` must outlive the failure. */
+THRUM_API int thrum_future_set_error_at(const char *file, int line, thrum_future *future, int code,
+                                        const char *format, ...) THRUM_PRINTF(5, 6);
+
+/* Returns another handle on the future, to be freed. Any thread. */
+THRUM_API thrum_future *thrum_future_ref(thrum_future *future);
+
+/* Drops the handle; the task goes on. Does nothing for NULL. */
+THRUM_API void thrum_future_free(thrum_future *future);
+
+/* Returns a waitable that is ready when the future is done. Any thread. */
+THRUM_API thrum_waitable thrum_future_waitable(thrum_future *future);
+
+/* When thrum_wait() returns. FIRST_ERROR: at the first failure or cancellation, or when all are done. */
+typedef enum thrum_wait_when {
+    THRUM_ALL_COMPLETED,
+    THRUM_FIRST_COMPLETED,
+    THRUM_FIRST_ERROR
+} thrum_wait_when;
+
+/* Blocks until as many of futures[0..n) are done as `when` says, or `deadline` has come. Returns 0,
+ * -ETIMEDOUT, -EINTR in an interruptible thread, -EINVAL or -ENOMEM, and as thrum_future_result() for a
+ * worker that waits for its own pool. thrum_future_done() tells which. A failure does not count as read. */
+THRUM_API int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when,
+                         thrum_deadline deadline) THRUM_NODISCARD;
+
+/* The futures of an array in the order in which they are completed:
+ *
+ *     thrum_completed *it = thrum_as_completed(futures, n, thrum_in(5));
+ *     while ((f = thrum_completed_next(it)) != NULL) ...
+ *     if (thrum_completed_pending(it) > 0) ...        the time was up
+ *     thrum_completed_free(it);
+ */
+typedef struct thrum_completed thrum_completed;
+
+/* Begins such an iteration, with one deadline for all of it. A future that stands twice in the array comes
+ * once. NULL with errno ENOMEM or EINVAL. Each iteration is used by one thread at a time. */
+THRUM_API thrum_completed *thrum_as_completed(thrum_future *const *futures, int n,
+                                              thrum_deadline deadline);
+
+/* Blocks until the next future is done and returns it (borrowed from the array); NULL when there is none left, or
+ * the deadline has come, or in an interruptible thread after a signal. */
+THRUM_API thrum_future *thrum_completed_next(thrum_completed *it);
+
+/* Returns how many futures have not been returned yet. */
+THRUM_API int thrum_completed_pending(const thrum_completed *it);
+
+/* Ends the iteration. Does nothing for NULL. */
+THRUM_API void thrum_completed_free(thrum_completed *it);
+
+THRUM__END
+
+#endif
