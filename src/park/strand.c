@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ void (*thrum__strand_on_fork)(thrum__strand *strand);
 
 void thrum__strand_switch(thrum__strand *strand) {
     current = strand;
-    thrum__tls_id = strand ? strand->id : 0;
+    thrum__tls_id = strand ? strand->holder_id : 0;
     thrum__tls_locals = strand ? strand->locals : NULL;
     __asm__ volatile("" ::: "memory"); /* before thrum__strand_id() reads it, inlined or not */
 }
@@ -74,6 +75,9 @@ thrum__strand *thrum__registry_find(uint32_t id) {
         thrum__strand *strand = THRUM__MEMBER(thrum__strand, listed, link);
         if (strand->id == id)
             return strand;
+        for (const thrum__alias *alias = strand->aliases; alias; alias = alias->inner)
+            if (alias->id == id)
+                return strand;
     }
     return NULL;
 }
@@ -98,8 +102,44 @@ static uint32_t new_id(void) {
 }
 
 void thrum__strand_init(thrum__strand *strand, const thrum__strand_ops *ops) {
-    *strand = (thrum__strand){.id = new_id(), .ops = ops, .waker_cpu = -1};
+    uint32_t id = new_id();
+    *strand = (thrum__strand){.id = id, .holder_id = id, .ops = ops, .waker_cpu = -1};
     thrum__list_init(&strand->listed);
+}
+
+static void hold_as(thrum__strand *self, uint32_t id) {
+    self->holder_id = id;
+    thrum__strand_switch(self);
+}
+
+bool thrum__strand_alias_enter(thrum__strand *self) {
+    thrum__alias *outer = self->alias;
+    thrum__alias *inner = outer ? outer->inner : self->aliases;
+    if (!inner) {
+        inner = malloc(sizeof *inner);
+        if (!inner)
+            return false;
+        *inner = (thrum__alias){new_id(), outer, NULL};
+        thrum__registry_lock();
+        *(outer ? &outer->inner : &self->aliases) = inner;
+        thrum__registry_unlock();
+    }
+    self->alias = inner;
+    hold_as(self, inner->id);
+    return true;
+}
+
+void thrum__strand_alias_leave(thrum__strand *self) {
+    self->alias = self->alias->outer;
+    hold_as(self, self->alias ? self->alias->id : self->id);
+}
+
+void thrum__strand_free_aliases(thrum__strand *strand) {
+    for (thrum__alias *alias = strand->aliases, *inner; alias; alias = inner) {
+        inner = alias->inner;
+        free(alias);
+    }
+    strand->aliases = NULL;
 }
 
 void thrum__strand_list(thrum__strand *strand) {
@@ -123,6 +163,7 @@ static void end_adopted(void *arg) {
     if (thrum__strand_on_end)
         thrum__strand_on_end(strand);
     thrum__strand_unlist(strand);
+    thrum__strand_free_aliases(strand);
     if (strand->counted)
         thrum__os_asleep();
     thrum__strand_switch(NULL);
@@ -207,4 +248,4 @@ __attribute__((noinline)) thrum__strand *thrum__strand_self(void) {
     return THRUM__LIKELY(strand != NULL) ? strand : adopt();
 }
 
-uint32_t thrum__strand_id_slow(void) { return thrum__strand_self()->id; }
+uint32_t thrum__strand_id_slow(void) { return thrum__strand_self()->holder_id; }

@@ -58,6 +58,7 @@ typedef struct thrum__wait_kind {
 struct thrum__strand {
     uint32_t word;
     uint32_t id; /* 31 bits, not 0, unique among the living; set before the strand runs */
+    uint32_t holder_id; /* own: the id under which it takes locks now; id, or an alias's */
     const thrum__strand_ops *ops;
     int32_t waker_cpu;  /* hint, relaxed: CPU of the last unpark, -1 none yet */
     uint8_t misses;     /* own: spins in a row that found nothing, at most 6 */
@@ -76,6 +77,9 @@ struct thrum__strand {
     thrum__link listed;            /* in the registry; under its lock */
     void (*entry)(thrum__strand *); /* read-only after start */
     void *thread;                  /* record of floor 3; under the registry lock */
+    struct thrum__frame *frame;    /* own: what floor 4 runs on it, NULL nothing */
+    struct thrum__alias *aliases;  /* outermost first; under the registry lock, read by itself without */
+    struct thrum__alias *alias;    /* own: the one it runs under, NULL none */
     uintptr_t os;                  /* the implementation's own handle */
     struct thrum__locals *locals;  /* own: values of floor 2, NULL none yet */
 };
@@ -97,6 +101,22 @@ extern __thread struct thrum__locals *thrum__tls_locals __attribute__((tls_model
 /* Sets the `locals` of `self`, the current strand. */
 void thrum__strand_set_locals(thrum__strand *self, struct thrum__locals *locals);
 
+/* The id that a strand takes locks under while it runs a task inside another one, so that an rlock of the outer
+ * one is not taken for its own. One for each depth, kept until the strand ends. */
+typedef struct thrum__alias {
+    uint32_t id;                /* read-only */
+    struct thrum__alias *outer; /* read-only */
+    struct thrum__alias *inner; /* under the registry lock, read by its strand without */
+} thrum__alias;
+
+/* Gives the current strand `self` another id to take locks under, until thrum__strand_alias_leave(). Returns false
+ * when there is no memory. */
+bool thrum__strand_alias_enter(thrum__strand *self);
+void thrum__strand_alias_leave(thrum__strand *self);
+
+/* Frees the aliases of a strand that is not listed any more. */
+void thrum__strand_free_aliases(thrum__strand *strand);
+
 /* Prepares a strand of kind `ops`: zero, with an id. Not in the registry yet. */
 void thrum__strand_init(thrum__strand *strand, const thrum__strand_ops *ops);
 
@@ -109,7 +129,7 @@ void thrum__strand_unlist(thrum__strand *strand);
 thrum__link *thrum__registry_lock(void);
 void thrum__registry_unlock(void);
 
-/* Returns the listed strand with this id, NULL if there is none. Requires the registry lock. */
+/* Returns the listed strand with this id, or an alias of it; NULL if there is none. Requires the registry lock. */
 thrum__strand *thrum__registry_find(uint32_t id);
 
 /* Called, if set, with each adopted strand when its OS thread ends, before it is unlisted. */

@@ -39,7 +39,7 @@ static int wait_with(thrum_condition *condition, thrum_lock *lock, int64_t deadl
 static int wait_with_rlock(thrum_condition *condition, thrum_rlock *rlock, int64_t deadline,
                            unsigned flags, const char *caller) {
     uint32_t holder = thrum_rlock_holder(rlock);
-    if (holder != thrum__strand_self()->id) {
+    if (holder != thrum__strand_self()->holder_id) {
         char text[THRUM__HOLDER_TEXT];
         thrum__panic("%s(%p): the rlock %p is %s, not held by the caller", caller,
                      (void *)condition, (void *)rlock,

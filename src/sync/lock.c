@@ -49,7 +49,7 @@ static void look(const thrum_lock *lock, const thrum__strand *self) {
         return;
     for (uint32_t i = thrum__cpu_pauses(LOOK_NS); i > 0; i--) {
         uint32_t word = thrum__load_relaxed(&lock->thrum__word);
-        if (word == 0 || (word & ~THRUM__WAITERS) == self->id)
+        if (word == 0 || (word & ~THRUM__WAITERS) == self->holder_id)
             return;
         thrum__pause();
     }
@@ -64,7 +64,7 @@ int thrum__lock_arrive(thrum_lock *lock, thrum__waiter *waiter, int64_t deadline
             thrum__lot_unlock(bucket);
             break;
         }
-        if (take(lock, waiter->strand->id, thrum__lot_others(waiter))) {
+        if (take(lock, waiter->strand->holder_id, thrum__lot_others(waiter))) {
             thrum__lot_dequeue(bucket, waiter);
             thrum__store_relaxed(&lock->thrum__budget, 0);
             thrum__lot_unlock(bucket);
@@ -82,7 +82,7 @@ int thrum__lock_arrive(thrum_lock *lock, thrum__waiter *waiter, int64_t deadline
 }
 
 static int acquire(thrum_lock *lock, int64_t deadline, unsigned flags) {
-    uint32_t id = thrum__strand_self()->id;
+    uint32_t id = thrum__strand_self()->holder_id;
     thrum__bucket *bucket = thrum__lot_lock(lock);
     if (take(lock, id, thrum__lot_first(bucket, lock) != NULL)) {
         thrum__lot_unlock(bucket);
@@ -104,7 +104,7 @@ int thrum__lock_acquire_until_slow(thrum_lock *lock, thrum_deadline deadline) {
 }
 
 bool thrum__lock_try_acquire_slow(thrum_lock *lock) {
-    uint32_t id = thrum__strand_self()->id;
+    uint32_t id = thrum__strand_self()->holder_id;
     uint32_t word = 0;
     /* acquire: pairs with thrum_lock_release(), thrum_lock_try_release() */
     return thrum__cas_acquire(&lock->thrum__word, &word, id);
@@ -112,7 +112,7 @@ bool thrum__lock_try_acquire_slow(thrum_lock *lock) {
 
 /* Returns the word of a lock that is handed to `waiter`. Requires the bucket lock. */
 static uint32_t word_for(const thrum__waiter *waiter) {
-    return waiter->strand->id | (thrum__lot_others(waiter) ? THRUM__WAITERS : 0);
+    return waiter->strand->holder_id | (thrum__lot_others(waiter) ? THRUM__WAITERS : 0);
 }
 
 /* Returns the first waiter for `lock`. After a release the lock may be gone, and its address be that of

@@ -8,7 +8,7 @@
 #include "sync/holder.h"
 
 static bool mine(const thrum_rlock *rlock) {
-    return thrum_lock_holder(&rlock->thrum__lock) == thrum__strand_self()->id;
+    return thrum_lock_holder(&rlock->thrum__lock) == thrum__strand_self()->holder_id;
 }
 
 bool thrum_rlock_try_acquire(thrum_rlock *rlock) {

@@ -108,6 +108,7 @@ static void end(void *arg) {
     thrum__registry_unlock();
     if (forgotten)
         thread->own.ops->detach(&thread->own);
+    thrum__strand_free_aliases(&thread->own);
     thrum__thread_ended(thread);
     thrum__exit_if_last();
     thrum__strand_switch(NULL);
