@@ -9,6 +9,8 @@
 #include <thrum/dump.h>
 #include <thrum/error.h>
 #include <thrum/event.h>
+#include <thrum/executor.h>
+#include <thrum/future.h>
 #include <thrum/guard.h>
 #include <thrum/handler.h>
 #include <thrum/local.h>

@@ -107,13 +107,17 @@ THRUM_API void thrum__executor_leave(thrum_executor **executor);
 THRUM_API thrum_executor *thrum__executor_enter(const thrum_executor_opts *opts, const char *file,
                                                 int line);
 
-/* Runs the block with a new pool `executor`, and shuts that down at its end. A pool that cannot be made is
- * reported, with the place, and the block is skipped. */
-#define thrum_with_executor(executor, opts)                                                        \
-    for (thrum_executor *executor __attribute__((cleanup(thrum__executor_leave))) =                 \
-             thrum__executor_enter((opts), __FILE__, __LINE__),                                     \
-             *thrum__once = executor;                                                               \
-         thrum__once; thrum__once = (thrum_executor *)0)
+/* Runs the block with a new pool `executor`, made with the options that follow (a pointer), and shuts that down
+ * at its end. A pool that cannot be made is reported, with the place, and the block is skipped. */
+#define thrum_with_executor(executor, ...)                                                         \
+    THRUM__WITH_EXECUTOR(executor, THRUM__EXECUTOR_PASTE(thrum__executor_, __COUNTER__), __VA_ARGS__)
+#define THRUM__EXECUTOR_PASTE2(a, b) a##b
+#define THRUM__EXECUTOR_PASTE(a, b) THRUM__EXECUTOR_PASTE2(a, b)
+#define THRUM__WITH_EXECUTOR(executor, own, ...)                                                   \
+    for (thrum_executor * own __attribute__((cleanup(thrum__executor_leave))) =                     \
+             thrum__executor_enter((__VA_ARGS__), __FILE__, __LINE__),                              \
+                          *executor = own;                                                         \
+         executor; executor = (thrum_executor *)0)
 
 #endif
 

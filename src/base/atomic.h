@@ -17,6 +17,8 @@
 #define thrum__xchg_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define thrum__xchg_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define thrum__add_relaxed(p, n) __atomic_fetch_add((p), (n), __ATOMIC_RELAXED)
+#define thrum__add_release(p, n) __atomic_fetch_add((p), (n), __ATOMIC_RELEASE)
+#define thrum__add_seq_cst(p, n) __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST)
 #define thrum__sub_relaxed(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_RELAXED)
 #define thrum__sub_acq_rel(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_ACQ_REL)
 

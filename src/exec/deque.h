@@ -19,6 +19,7 @@ enum { THRUM__DEQUE_SIZE = 1024 };
 typedef struct thrum__deque {
     intptr_t top __attribute__((aligned(64)));
     intptr_t bottom __attribute__((aligned(64)));
+    intptr_t top_seen; /* own: top is not less */
     thrum_future *tasks[THRUM__DEQUE_SIZE];
 } thrum__deque;
 
@@ -27,6 +28,9 @@ bool thrum__deque_push(thrum__deque *deque, thrum_future *task);
 
 /* Takes the task at the bottom, if it stands at `begin` or above; else NULL. Owner. */
 thrum_future *thrum__deque_pop(thrum__deque *deque, intptr_t begin);
+
+/* Takes `task`, if it stands at the bottom: returns whether it did. Owner. */
+bool thrum__deque_pop_this(thrum__deque *deque, const thrum_future *task);
 
 /* Takes the task at the top; NULL when there is none. Any thread; the owner too. */
 thrum_future *thrum__deque_steal(thrum__deque *deque);

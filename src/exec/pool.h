@@ -12,30 +12,35 @@
 #include <thrum/lock.h>
 #include <thrum/semaphore.h>
 
+#include "base/fork.h"
 #include "base/list.h"
+#include "base/raw_lock.h"
 #include "exec/injector.h"
 #include "exec/worker.h"
 
 /* How many workers a pool may have beyond max_workers, while others wait for futures; counters of submits. */
-enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX = 16384 };
+enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX = 3500 };
 
 /* state of a pool: who does what, and flags. Changed by read-modify-writes only.
- *   bits 0-14   BUSY       slots in use: workers with a task, threads that help; at most max_workers, but for
+ *   bits 0-11   BUSY       slots in use: workers with a task, threads that help; at most max_workers, but for
  *                          those that come back from a wait
- *   bits 15-29  BLOCKED    workers that wait for a future and have left their slot
- *   bits 30-44  SEARCHING  workers that look for work, are being woken or started (while others run)
- *   bits 45-59  SLEEPING   workers in the idle list; under the bucket lock of the pool
+ *   bits 12-23  BLOCKED    workers that wait for a future and have left their slot
+ *   bits 24-35  PINNED     others who still need the pool: threads that help and wait, having left their slot;
+ *                          who has just left a slot and looks whether that matters to somebody
+ *   bits 36-47  SEARCHING  workers that look for work, are being woken or started (while others run)
+ *   bits 48-59  SLEEPING   workers in the idle list; under the bucket lock of the pool
  *   CLOSED      shut down: no tasks from outside
  *   BROKEN      the initializer failed: no tasks at all
  *   LEAVING     closed and idle: every worker leaves */
 #define THRUM__POOL_BUSY (UINT64_C(1) << 0)
-#define THRUM__POOL_BLOCKED (UINT64_C(1) << 15)
-#define THRUM__POOL_SEARCHING (UINT64_C(1) << 30)
-#define THRUM__POOL_SLEEPING (UINT64_C(1) << 45)
+#define THRUM__POOL_BLOCKED (UINT64_C(1) << 12)
+#define THRUM__POOL_PINNED (UINT64_C(1) << 24)
+#define THRUM__POOL_SEARCHING (UINT64_C(1) << 36)
+#define THRUM__POOL_SLEEPING (UINT64_C(1) << 48)
 #define THRUM__POOL_CLOSED (UINT64_C(1) << 60)
 #define THRUM__POOL_BROKEN (UINT64_C(1) << 61)
 #define THRUM__POOL_LEAVING (UINT64_C(1) << 62)
-#define THRUM__POOL_COUNT(state, unit) ((unsigned)((state) / (unit)) & 0x7fff)
+#define THRUM__POOL_COUNT(state, unit) ((unsigned)((state) / (unit)) & 0xfff)
 
 typedef struct thrum__shard {
     uint64_t submitted; /* relaxed */
@@ -60,9 +65,11 @@ struct thrum_executor {
     thrum__worker *sleepers; /* the last to sleep first; under the bucket lock */
     thrum_lock first;      /* held while the only unblocked worker is being started */
     thrum_semaphore room;  /* with a queue_limit: tasks that may still be queued */
-    uint64_t claimed;      /* relaxed: started or cancelled by others than workers */
-    uint64_t helped;       /* relaxed: of these, by outside threads that waited */
-    uint64_t caller_ran;   /* relaxed */
+    int starting;          /* of n_workers: started while no other could run, not known to run yet; bucket lock */
+    uint64_t cancelled;    /* tasks that were cancelled or taken back, counted by who did that, as its last touch
+                            * of the pool but for a slot; so are the next two */
+    uint64_t helped;       /* run by outside threads that waited for them */
+    uint64_t caller_ran;
     uint64_t completed;    /* relaxed: by others than workers */
     uint64_t unread;       /* relaxed: generation << 32 | count */
     thrum__cold *broken;   /* the initializer's failure; read-only once BROKEN */
@@ -71,15 +78,115 @@ struct thrum_executor {
     thrum__shard shards[THRUM__POOL_SHARDS];
 };
 
+/* The state, after what the caller has published with a seq_cst read-modify-write. */
+static inline uint64_t thrum__state_load(const thrum_executor *pool) {
+    /* seq_cst: pairs with thrum__state_add(), thrum__state_take_slot(), mark(), fill() */
+    return thrum__load_seq_cst(&pool->state);
+}
+
+/* Adds `change` and returns the new state. What is looked for afterwards with seq_cst loads is not missed. */
+static inline uint64_t thrum__state_add(thrum_executor *pool, uint64_t change) {
+    /* seq_cst: pairs with thrum__state_load(), thrum__state_take_slot(), thrum__state_add(); and what follows
+     * pairs with thrum__injector_put(), thrum__deque_push() */
+    return thrum__add_seq_cst(&pool->state, change) + change;
+}
+
+/* Adds `change`, which holds a slot, if one is free. */
+static inline bool thrum__state_take_slot(thrum_executor *pool, uint64_t change) {
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    while (!(state & THRUM__POOL_LEAVING) && THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <
+                                                 (unsigned)thrum__load_relaxed(&pool->max_workers))
+        /* seq_cst: pairs with thrum__state_add(), thrum__state_load(), thrum__pool_release_slot() */
+        if (thrum__cas_seq_cst(&pool->state, &state, state + change))
+            return true;
+    return false;
+}
+
+static inline bool thrum__state_full(const thrum_executor *pool, uint64_t state) {
+    return THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) >= (unsigned)pool->max_workers;
+}
+
+/* Changes how many workers are alive. Under the bucket lock. */
+static inline void thrum__pool_count_worker(thrum_executor *pool, int change) {
+    /* release: pairs with thrum__pool_at_rest(): that sees what the state said before */
+    thrum__store_release(&pool->n_workers, pool->n_workers + change);
+}
+
+/* Returns whether the pool is of a parent process: its workers are not here. */
+static inline bool thrum__pool_gone(const thrum_executor *pool) {
+    return pool->fork_generation != thrum__fork_generation();
+}
+
+/* workers[0 .. this) may be looked at. */
+static inline int thrum__pool_places(const thrum_executor *pool) {
+    /* acquire: pairs with take_place() */
+    return thrum__load_acquire(&pool->places);
+}
+
+/* Returns whether there is work that nobody has taken; seq_cst, for who has announced something. */
+bool thrum__pool_visible(const thrum_executor *pool);
+
 /* Says that work was published for the pool: wakes or starts one worker if none looks for work. Must follow the
  * publication, which is a seq_cst read-modify-write. Returns 0, or -EAGAIN when no worker can be started and none
- * runs; then who published takes it back. */
+ * runs; then who published takes it back, and calls thrum__pool_drain(). */
 int thrum__pool_notify(thrum_executor *pool);
+
+/* Runs what is queued, in the current strand: no worker can be had. */
+void thrum__pool_drain(thrum_executor *pool);
+
+/* Gives a slot back, and lets others know who wait for that. */
+void thrum__pool_release_slot(thrum_executor *pool);
+
+/* The pool is closed: lets an idle worker find out whether all may leave, and waiters look. */
+void thrum__pool_nudge(thrum_executor *pool);
+
+/* PENDING -> RUNNING, for a task of whatever pool; its room is free then. */
+bool thrum__pool_claim(thrum_future *task);
+
+/* A task was cancelled or taken back. */
+void thrum__pool_cancelled(thrum_executor *pool);
+
+/* Runs `task` here and now if it is the next to be started and a slot is free. Outside threads. */
+bool thrum__pool_help(thrum_future *task);
 
 /* The current strand, which executes a task as a worker, begins to wait for something: its slot is free, another
  * worker may take its place. Returns 0 or -EAGAIN (too many wait; reported). Does nothing, 0, on other strands. */
 int thrum__pool_block(void);
 void thrum__pool_unblock(void);
+
+/* Takes what is queued and completes it: with `failure`, or as cancelled (NULL). */
+void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure);
+
+/* Returns the worker threads' numbers summed up: tasks that were submitted and have not been started. */
+size_t thrum__pool_queued(const thrum_executor *pool);
+
+/* Returns whether the current strand executes a task of `pool`. */
+bool thrum__pool_inside(const thrum_executor *pool);
+
+/* Returns the next task for the current strand; `worker` NULL: not one of the pool. NULL: none. */
+thrum_future *thrum__pool_take(thrum_executor *pool, thrum__worker *worker);
+
+/* Returns whether every worker that there is waits for a future. */
+bool thrum__pool_no_worker(thrum_executor *pool);
+
+/* The pool goes on without the current strand, which never comes back to its task: it is inside exit(). */
+void thrum__pool_desert(thrum_executor *pool, bool worker);
+
+/* Closes the pool. */
+void thrum__pool_close(thrum_executor *pool, bool cancel);
+
+/* Waits until a closed pool is idle and every worker has left. */
+int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible);
+
+/* Returns whether no worker is left, and nobody runs a task of the pool. */
+bool thrum__pool_at_rest(const thrum_executor *pool);
+
+/* The living pools of this process. */
+extern thrum__raw_lock thrum__pools_lock;
+extern thrum__link thrum__pools;
+
+/* Counts a failure that was reported as unread, if `pool` is still the one of that generation. */
+void thrum__pool_count_unread(thrum_executor *pool, uint32_t generation);
 
 /* Submits as thrum_submit() does, with flags for the word of the record (THRUM__TASK_NAMED). */
 int thrum__submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg), void *arg,

@@ -60,17 +60,21 @@ struct thrum_future {
     thrum_executor *pool;      /* read-only; its memory is for ever, the pool in it only until this is done */
     thrum__cold *cold;         /* its failure; by who completes it */
     thrum__hook *hooks;        /* callbacks and iterations; under the bucket lock of the record */
-    const thrum__strand *runner; /* relaxed: who runs it; compared, never followed */
+    uint32_t runner;           /* relaxed: id of the strand that runs it, 0 nobody yet */
 };
 
 /* A task that a strand executes, or (task NULL) the initializer of a pool. On that strand's stack. */
 typedef struct thrum__frame {
     struct thrum__frame *outer; /* the one that helps this one, NULL none */
     thrum_future *task;
-    struct thrum__worker *worker; /* of the pool whose worker this strand is, NULL none */
+    struct thrum__worker *worker; /* whose stack this is, NULL no worker's */
+    thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL nowhere */
+    const char *name;             /* of the task, NULL none */
     intptr_t begin;               /* bottom of the worker's deque when the task began */
+    uint32_t drop;                /* references that go when it is completed */
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */
+    bool executing;               /* the bottom frame of a worker is not: no task yet */
     thrum_failure failure;
     char message[256];
 } thrum__frame;
@@ -100,8 +104,67 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
     return false;
 }
 
-/* Runs a claimed task in a frame of its own on the current strand, and completes it. `dropped`: its queue's
- * reference, which goes too. `helped`: the strand runs it inside another task, or is no worker. */
-void thrum__task_run(thrum_future *task, struct thrum__worker *worker, bool dropped, bool helped);
+/* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop` references (times
+ * THRUM__TASK_REF) go with that. `worker`: whose stack this is, or NULL; `slot`: where the caller has taken
+ * a slot for it, or NULL. */
+void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
+                     uint32_t drop);
+
+/* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs to it being
+ * written; runs the callbacks. Returns false if it was not PENDING, for CANCELLED. */
+bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop);
+
+/* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if not NULL. */
+void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread, uint32_t drop);
+
+/* A copy of a failure that owns its strings; NULL without memory. */
+thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread);
+const thrum_failure *thrum__cold_failure(const thrum__cold *cold);
+
+/* The last reference of a task that is done has gone with its completion; `word` is the last one. */
+void thrum__task_died(thrum_future *task, uint32_t word);
+
+/* Returns the failure of a task that is done, NULL if it has none. */
+const thrum_failure *thrum__task_failure(const thrum_future *task);
+
+/* Returns the word, with what the one who completed the task wrote, if it is done. */
+static inline uint32_t thrum__task_word(const thrum_future *task) {
+    /* acquire: pairs with thrum__task_complete() */
+    return thrum__load_acquire(&task->word);
+}
+
+static inline bool thrum__task_done(const thrum_future *task) {
+    return (thrum__task_word(task) & THRUM__TASK_DONE) != 0;
+}
+
+/* What is called when a future is done: callbacks outside of locks, others (watch) under the bucket lock of the
+ * record, and then the waiters at the address that they return are woken. */
+struct thrum__hook {
+    thrum__hook *next;
+    const void *(*watch)(thrum__hook *hook, uint32_t state); /* NULL: a callback, freed after fn */
+    void (*fn)(thrum_future *future, void *arg);
+    void *arg;
+};
+
+/* Appends `hook` unless the future is done: returns whether it did. */
+bool thrum__hook_add(thrum_future *task, thrum__hook *hook);
+
+/* Takes `hook` out if it has not been called. */
+void thrum__hook_remove(thrum_future *task, thrum__hook *hook);
+
+/* Calls the hooks of a task that is done, once. */
+void thrum__hooks_run(thrum_future *task, uint32_t state);
+
+/* Frees callbacks that were never called: of a promise that was given up. */
+void thrum__hooks_drop(thrum_future *task);
+
+/* Calls a callback; its failures go to the excepthook. */
+void thrum__hook_call(thrum_future *task, void (*fn)(thrum_future *, void *), void *arg);
+
+/* In the child of a fork. */
+void thrum__cold_child_after_fork(void);
+
+/* Called by who is about to wait, when a task is not done: one of a parent process is cancelled. */
+void thrum__task_settle(thrum_future *task);
 
 #endif

@@ -19,9 +19,12 @@ typedef struct thrum__worker {
     uint32_t random;         /* own: where it begins to steal */
     uint64_t submitted;      /* relaxed, own */
     uint64_t claimed;        /* relaxed, own: tasks that it started */
+    uint64_t completed;      /* relaxed, own */
     uint64_t helped;         /* relaxed, own: of these, while it waited for them */
     void *fork;              /* what fork_join.c keeps per worker; NULL until it is used */
     thrum_thread *thread;    /* under the bucket lock of the pool */
+    void *memory;            /* what free() takes; read-only */
+    bool counted;            /* SEARCHING by who starts it; read-only once it runs */
     bool alive;              /* a thread runs it, or is being started; under the bucket lock */
     thrum__waiter waiter;    /* while it sleeps; under the bucket lock */
     struct thrum__worker *sleeper; /* the next of the idle ones; under the bucket lock */
@@ -51,6 +54,16 @@ extern const thrum__work_source *thrum__work_source_fork;
 /* Runs one task (or other work) of the pool of `worker`, the current one, which waits for something else: only of its
  * own subtree, above `begin` in its deque. Returns false if there is none. */
 bool thrum__worker_help_own(thrum__worker *worker, intptr_t begin);
+
+/* Returns a new one, zero, or NULL; and frees it. */
+thrum__worker *thrum__worker_new(void);
+void thrum__worker_free(thrum__worker *worker);
+
+/* Starts the thread of a worker in whose place none is alive. 0, -EAGAIN or -ENOMEM. */
+int thrum__worker_start(thrum__worker *worker);
+
+/* Calls the initializer of the pool. Returns false, the pool being broken, if that failed. */
+bool thrum__worker_initialize(thrum__worker *worker);
 
 /* The thread of a worker: thrum_thread_start(thrum__worker_main, worker). */
 void *thrum__worker_main(void *worker);

@@ -71,7 +71,7 @@ static bool enqueue(void *object) {
     return await(event);
 }
 
-static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &event_kind};
+static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &event_kind, NULL};
 
 thrum_waitable thrum_event_waitable(thrum_event *event) {
     return (thrum_waitable){&waitable_ops, event};

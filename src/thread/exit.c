@@ -16,7 +16,13 @@ static const double NOTICE_SECONDS = 5.0;
 enum { NAMES_SIZE = 512 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+const thrum__exit_more *thrum__exit_more_hooks;
 static uint32_t exiting; /* relaxed: id of the strand inside exit(), 0 none */
+
+static const thrum__exit_more *more(void) {
+    /* acquire: pairs with thrum__pools_prepare() */
+    return thrum__load_acquire(&thrum__exit_more_hooks);
+}
 
 static bool waited_for(const thrum__strand *strand, const thrum__strand *self) {
     const thrum_thread *thread = strand->thread;
@@ -61,6 +67,8 @@ static void print_notice(void) {
     }
     thrum__registry_unlock();
     used = thrum__timer_names(names, sizeof names, used);
+    if (more())
+        used = more()->names(names, sizeof names, used);
     if (used > 0)
         thrum__complain("the program's end waits for %s", names);
 }
@@ -79,10 +87,14 @@ static void wait_for_threads(void) {
     int rc;
     thrum__store_relaxed(&exiting, thrum__strand_self()->id);
     thrum__timer_leave();
+    if (more())
+        more()->desert();
     do {
         bool timers;
         thrum_thread *thread = oldest_regular(&timers);
         rc = thread ? wait_for_one(thread, deadline) : timers ? thrum__timer_wait(deadline) : 0;
+        if (rc == 0 && more())
+            rc = more()->finish(deadline);
         if (rc == -ETIMEDOUT) {
             print_notice();
             deadline = INT64_MAX;
@@ -98,6 +110,8 @@ static void park_second_exit(void) {
         return;
     atexit(park_second_exit);
     thrum__timer_leave();
+    if (more())
+        more()->desert();
     thrum_thread *thread = thrum__thread_of(self);
     if (thread) {
         thrum__registry_lock();

@@ -83,9 +83,17 @@ static int raise_at_once(thrum_thread *self, const char *file, int line, int cod
     return failure.code;
 }
 
+bool (*thrum__raise_in_task)(const char *file, int line, int *code, const char *format,
+                             va_list args);
+
 int thrum_raise_at(const char *file, int line, int code, const char *format, ...) {
-    thrum_thread *self = thrum_thread_current();
     va_list args;
+    va_start(args, format);
+    bool in_task = thrum__raise_in_task && thrum__raise_in_task(file, line, &code, format, args);
+    va_end(args);
+    if (in_task)
+        return code;
+    thrum_thread *self = thrum_thread_current();
     va_start(args, format);
     if (!self || !self->started_here)
         code = raise_at_once(self, file, line, code, format, args);

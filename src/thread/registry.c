@@ -184,6 +184,15 @@ thrum_thread *thrum_thread_current(void) {
     return record_or_enomem(self);
 }
 
+thrum_thread *thrum__thread_ref_current(void) {
+    thrum_thread *thread = thrum__thread_of(thrum__strand_self());
+    thrum__registry_lock();
+    thread->handles++;
+    thrum__add_relaxed(&thread->refs, 1);
+    thrum__registry_unlock();
+    return thread;
+}
+
 thrum_thread *thrum_thread_main(void) {
     thrum__strand_self();
     thrum__registry_lock();

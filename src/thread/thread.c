@@ -264,7 +264,7 @@ static bool ready(void *thread) { return has_ended(thread); }
 
 static const void *address(void *thread) { return &((thrum_thread *)thread)->ended; }
 
-static const thrum__waitable_ops waitable_ops = {ready, address, ready, NULL, &observed_kind};
+static const thrum__waitable_ops waitable_ops = {ready, address, ready, NULL, &observed_kind, NULL};
 
 thrum_waitable thrum_thread_waitable(thrum_thread *thread) {
     return (thrum_waitable){&waitable_ops, thread};

@@ -51,6 +51,9 @@ thrum_thread *thrum__thread_record(thrum__strand *strand);
 /* Returns a record with the name `name` (NULL: "kind-N" of the counter) and `refs` = 1, or NULL. */
 thrum_thread *thrum__thread_new(const char *name, const char *kind, uint32_t *counter);
 
+/* Returns a handle on the current thread, which thrum started; to be freed. */
+thrum_thread *thrum__thread_ref_current(void);
+
 /* Drops one reference. */
 void thrum__thread_unref(thrum_thread *thread);
 
@@ -81,8 +84,24 @@ int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, cons
  * thread goes on. */
 void thrum__failure_flush(const char *task);
 
+/* Set by floor 4: records a failure of the task that the current strand runs, and what was recorded in `*code`.
+ * Returns false outside of tasks. */
+extern bool (*thrum__raise_in_task)(const char *file, int line, int *code, const char *format,
+                                    __builtin_va_list args);
+
 /* Tells the excepthook. */
 void thrum__failure_report(const thrum_failure *failure);
+
+/* What else the end of the program waits for, set by floor 4. */
+typedef struct thrum__exit_more {
+    /* Waits for something until `deadline`: 1, look again; 0, there is nothing; or -ETIMEDOUT. */
+    int (*finish)(int64_t deadline);
+    /* Writes what is waited for into `text`; returns how long that is. */
+    size_t (*names)(char *text, size_t size);
+    /* The current strand is inside exit() and will not come back to what it was doing. */
+    void (*desert)(void);
+} thrum__exit_more;
+extern const thrum__exit_more *thrum__exit_more_hooks;
 
 /* Prepares the end of the program: called at each start. */
 void thrum__exit_prepare(void);

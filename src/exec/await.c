@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "exec/await.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "exec/pool.h"
+
+static uint32_t runner_of(const void *task) {
+    return thrum__load_relaxed(&((const thrum_future *)task)->runner);
+}
+
+const thrum__wait_kind thrum__future_kind = {"future", runner_of};
+
+bool thrum__task_flag_waiters(thrum_future *task) {
+    uint32_t word = thrum__task_word(task);
+    while (!(word & (THRUM__TASK_DONE | THRUM__TASK_WAITERS)) &&
+           !thrum__cas_relaxed(&task->word, &word, word | THRUM__TASK_WAITERS))
+        continue;
+    return !(thrum__task_word(task) & THRUM__TASK_DONE);
+}
+
+/* Waits once; woken for nothing too. */
+static int sleep(thrum_future *task, int64_t deadline, bool interruptible,
+                 const thrum__circle_wait *circle) {
+    thrum__waiter waiter;
+    thrum__bucket *bucket = thrum__lot_lock(task);
+    if (thrum__load_relaxed(&circle->deadlock) || !thrum__task_flag_waiters(task)) {
+        thrum__lot_unlock(bucket);
+        return 0;
+    }
+    thrum__lot_enqueue(bucket, &waiter, task, &thrum__future_kind);
+    int rc = thrum__lot_park(bucket, &waiter, deadline,
+                             THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0));
+    thrum__lot_done(&waiter);
+    return rc;
+}
+
+static int block(thrum_future *task, int64_t deadline, bool interruptible) {
+    const thrum__frame *frame = thrum__frame_current();
+    thrum__circle_wait circle = {.deadlock = 0};
+    bool watched = frame && frame->executing && deadline == INT64_MAX;
+    if (watched && !thrum__circle_enter(&circle, task))
+        return -EDEADLK;
+    int rc = thrum__pool_block();
+    if (rc == 0) {
+        while (rc == 0 && !thrum__task_done(task) && !thrum__load_relaxed(&circle.deadlock))
+            rc = sleep(task, deadline, interruptible, &circle);
+        thrum__pool_unblock();
+    }
+    if (watched && !thrum__circle_leave(&circle))
+        rc = -EDEADLK;
+    return rc != 0 && rc != -EDEADLK && thrum__task_done(task) ? 0 : rc;
+}
+
+static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
+
+/* Runs a task that the worker `worker` has claimed, in the middle of another one. */
+static void run_inside(thrum_future *task, thrum__worker *worker, uint32_t drop) {
+    pthread_cleanup_push(leave_alias, thrum__strand_self());
+    thrum__task_run(task, worker, NULL, drop);
+    pthread_cleanup_pop(1);
+}
+
+static bool help_as_worker(thrum_future *task, thrum__worker *worker) {
+    uint32_t drop = 0;
+    if (!thrum__strand_alias_enter(thrum__strand_self()))
+        return false;
+    if (!thrum__pool_claim(task)) {
+        thrum__strand_alias_leave(thrum__strand_self());
+        return true;
+    }
+    if (thrum__deque_pop_this(&worker->deque, task))
+        drop = THRUM__TASK_REF;
+    thrum__store_relaxed(&worker->claimed, worker->claimed + 1);
+    thrum__store_relaxed(&worker->helped, worker->helped + 1);
+    run_inside(task, worker, drop);
+    return true;
+}
+
+bool thrum__worker_help_own(thrum__worker *worker, intptr_t begin) {
+    thrum_future *task;
+    if (!thrum__strand_alias_enter(thrum__strand_self()))
+        return false;
+    while ((task = thrum__deque_pop(&worker->deque, begin)) != NULL) {
+        if (thrum__pool_claim(task)) {
+            thrum__store_relaxed(&worker->claimed, worker->claimed + 1);
+            run_inside(task, worker, THRUM__TASK_REF);
+            return true;
+        }
+        thrum__task_unref(task);
+    }
+    thrum__strand_alias_leave(thrum__strand_self());
+    return false;
+}
+
+bool thrum__await_help(thrum_future *task) {
+    const thrum__strand *self = thrum__strand_self();
+    thrum__worker *worker = thrum__worker_current();
+    uint32_t word = thrum__load_relaxed(&task->word);
+    if ((word & THRUM__TASK_PROMISE) || (word & THRUM__TASK_STATE) != THRUM__TASK_PENDING ||
+        self->interruptible)
+        return false;
+    return worker && worker->pool == task->pool ? help_as_worker(task, worker)
+                                                : thrum__pool_help(task);
+}
+
+/* Nested waits end as the circle says in which they stand. */
+static bool in_circle(void) {
+    thrum__frame *frame = thrum__frame_current();
+    if (!frame || !frame->deadlock)
+        return false;
+    frame->deadlock = false;
+    return true;
+}
+
+int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
+    const thrum__frame *frame = thrum__frame_current();
+    if (deadline == INT64_MAX) {
+        if (thrum__await_help(task) && in_circle())
+            return -EDEADLK;
+        while (frame && frame->worker && frame->task && !thrum__task_done(task) &&
+               thrum__worker_help_own(frame->worker, frame->begin))
+            if (in_circle())
+                return -EDEADLK;
+        if (thrum__task_done(task))
+            return 0;
+    }
+    return block(task, deadline, interruptible);
+}

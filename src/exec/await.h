@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for a future: help, or block and let another worker take one's place. */
+#ifndef THRUM_EXEC_AWAIT_H
+#define THRUM_EXEC_AWAIT_H
+
+#include "base/list.h"
+#include "exec/task.h"
+#include "park/lot.h"
+
+extern const thrum__wait_kind thrum__future_kind;
+
+/* Blocks until `task` is done: 0, -ETIMEDOUT, -EINTR, -EDEADLK or -EAGAIN. */
+int thrum__await(thrum_future *task, int64_t deadline, bool interruptible);
+
+/* Runs `task` if it has not started and the current strand may. Returns whether it is worth looking
+ * again. */
+bool thrum__await_help(thrum_future *task);
+
+/* Says in the word that somebody waits at the record; returns false if it is done. Under its bucket lock. */
+bool thrum__task_flag_waiters(thrum_future *task);
+
+/* A strand that executes a task and waits for another without end. On its stack. */
+typedef struct thrum__circle_wait {
+    thrum__link listed; /* under the lock of circle.c, as the next two */
+    thrum__strand *strand;
+    thrum_future *target;
+    const thrum_future *until; /* in a circle: the task of this strand that is waited for; under that lock */
+    uint32_t deadlock;         /* relaxed: it stands in a circle */
+} thrum__circle_wait;
+
+/* Notes that the current strand, executing a task, waits for `task`. Returns false, and ends all the waits of
+ * the circle, if that closes one; then nothing is noted. */
+bool thrum__circle_enter(thrum__circle_wait *wait, thrum_future *task);
+
+/* Ends what thrum__circle_enter() began. Returns false if the wait stands in a circle by now. */
+bool thrum__circle_leave(thrum__circle_wait *wait);
+
+/* In the child of a fork. */
+void thrum__circle_child_after_fork(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Failures of tasks. What is raised stands in the frame of the task until it ends; the future gets a copy. When there
+ * is no memory for that, the code alone stays, in the pointer itself. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/raw_lock.h"
+#include "exec/pool.h"
+#include "exec/task.h"
+#include "thread/thread.h"
+
+enum { CODES = 256 };
+
+struct thrum__cold {
+    thrum_failure failure;
+    char text[]; /* message and thread name */
+};
+
+static thrum__raw_lock lock;
+static thrum_failure bare[CODES]; /* under lock until its code is not 0, then read-only */
+
+thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread) {
+    thread = thread ? thread : failure->thread;
+    size_t message_size = strlen(failure->message) + 1;
+    size_t thread_size = thread ? strlen(thread) + 1 : 0;
+    thrum__cold *cold = malloc(sizeof *cold + message_size + thread_size);
+    if (!cold)
+        return NULL;
+    cold->failure = *failure;
+    cold->failure.message = memcpy(cold->text, failure->message, message_size);
+    cold->failure.thread =
+        thread ? memcpy(cold->text + message_size, thread, thread_size) : NULL;
+    return cold;
+}
+
+const thrum_failure *thrum__cold_failure(const thrum__cold *cold) { return &cold->failure; }
+
+static thrum__cold *tagged(int code) {
+    return (thrum__cold *)((uintptr_t)(unsigned)-(code + 1) << 1 | 1);
+}
+
+/* The failure of which only the code is known. */
+static const thrum_failure *bare_failure(int code) {
+    thrum_failure *failure = &bare[code > -CODES ? -code : 0];
+    thrum__raw_lock_acquire(&lock);
+    if (failure->code == 0) {
+        failure->message = failure == bare ? "a failure that no memory was left for"
+                                           : thrum_strerror(code);
+        failure->code = failure == bare ? -ENOMEM : code;
+    }
+    thrum__raw_lock_release(&lock);
+    return failure;
+}
+
+const thrum_failure *thrum__task_failure(const thrum_future *task) {
+    static const thrum_failure cancelled = {.code = -ECANCELED, .message = "cancelled"};
+    uint32_t state = thrum__load_relaxed(&task->word) & THRUM__TASK_STATE;
+    uintptr_t cold = (uintptr_t)task->cold;
+    if (state == THRUM__TASK_CANCELLED)
+        return &cancelled;
+    if (state != THRUM__TASK_FAILED)
+        return NULL;
+    return cold & 1 ? bare_failure(-(int)(cold >> 1) - 1) : &task->cold->failure;
+}
+
+void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
+                      uint32_t drop) {
+    thrum__cold *cold = thrum__cold_new(failure, thread);
+    task->cold = cold ? cold : tagged(failure->code);
+    thrum__task_complete(task, THRUM__TASK_FAILED, drop);
+}
+
+/* The last reference has gone. */
+static void die(thrum_future *task, uint32_t word) {
+    bool failed = (word & THRUM__TASK_STATE) == THRUM__TASK_FAILED;
+    if (failed && !(word & THRUM__TASK_READ)) {
+        if (task->pool)
+            thrum__pool_count_unread(task->pool, task->generation);
+        thrum__failure_report(thrum__task_failure(task));
+    }
+    if (failed && !((uintptr_t)task->cold & 1))
+        free(task->cold);
+    thrum__hooks_drop(task);
+    thrum__task_recycle(task);
+}
+
+void thrum__task_unref(thrum_future *task) {
+    /* acquire: pairs with thrum__task_complete(), thrum__task_unref() */
+    uint32_t word = thrum__load_acquire(&task->word);
+    bool last = word / THRUM__TASK_REF == 1;
+    if (!last) {
+        /* acq_rel: pairs with thrum__task_unref() */
+        word = thrum__sub_acq_rel(&task->word, THRUM__TASK_REF);
+        last = word / THRUM__TASK_REF == 1;
+    }
+    if (last)
+        die(task, word);
+}
+
+void thrum__task_died(thrum_future *task, uint32_t word) { die(task, word); }
+
+static void lock_child(void) { lock = (thrum__raw_lock){0}; }
+
+void thrum__cold_child_after_fork(void) { lock_child(); }

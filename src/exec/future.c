@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* A future as its holders see it. */
+#include <thrum/future.h>
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include <thrum/thread.h>
+
+#include "base/fork.h"
+#include "base/panic.h"
+#include "exec/await.h"
+#include "exec/pool.h"
+#include "sync/wait.h"
+#include "thread/thread.h"
+
+void thrum__task_settle(thrum_future *task) {
+    const uint32_t own = THRUM__TASK_PROMISE | THRUM__TASK_SURVIVES;
+    uint32_t word = thrum__load_relaxed(&task->word);
+    if ((word & own) || task->pool->fork_generation == thrum__fork_generation())
+        return;
+    /* The parent's threads are not here: nobody else completes it. */
+    while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING &&
+           !thrum__cas_relaxed(&task->word, &word, word - THRUM__TASK_RUNNING))
+        continue;
+    thrum__task_complete(task, THRUM__TASK_CANCELLED, 0);
+}
+
+static bool is_done(const thrum_future *future) {
+    if (THRUM__LIKELY(thrum__task_done(future)))
+        return true;
+    thrum__task_settle((thrum_future *)future);
+    return thrum__task_done(future);
+}
+
+static void mark_read(thrum_future *future) {
+    uint32_t word = thrum__load_relaxed(&future->word);
+    while (!(word & THRUM__TASK_READ) &&
+           !thrum__cas_relaxed(&future->word, &word, word | THRUM__TASK_READ))
+        continue;
+}
+
+static const thrum_failure *read_failure(thrum_future *future) {
+    const thrum_failure *failure = thrum__task_failure(future);
+    if (failure)
+        mark_read(future);
+    return failure;
+}
+
+static int outcome(thrum_future *future, void **result) {
+    const thrum_failure *failure = read_failure(future);
+    if (failure)
+        return failure->code;
+    if (result)
+        *result = future->value;
+    return 0;
+}
+
+int thrum_future_result(thrum_future *future, void **result) {
+    int rc = is_done(future) ? 0 : thrum__await(future, INT64_MAX, false);
+    return rc != 0 ? rc : outcome(future, result);
+}
+
+int thrum_future_result_until(thrum_future *future, thrum_deadline deadline, void **result) {
+    int rc = is_done(future) ? 0 : thrum__await(future, deadline.ns, true);
+    return rc != 0 ? rc : outcome(future, result);
+}
+
+const thrum_failure *thrum_future_error(thrum_future *future) {
+    static const thrum_failure circle = {.code = -EDEADLK, .message = "would wait for itself"};
+    static const thrum_failure full = {.code = -EAGAIN, .message = "too many workers wait already"};
+    int rc = is_done(future) ? 0 : thrum__await(future, INT64_MAX, false);
+    if (rc != 0)
+        return rc == -EDEADLK ? &circle : &full;
+    return read_failure(future);
+}
+
+int thrum_future_error_until(thrum_future *future, thrum_deadline deadline,
+                             const thrum_failure **failure) {
+    int rc = is_done(future) ? 0 : thrum__await(future, deadline.ns, true);
+    if (rc != 0)
+        return rc;
+    const thrum_failure *found = read_failure(future);
+    if (failure)
+        *failure = found;
+    return 0;
+}
+
+bool thrum_future_done(const thrum_future *future) { return is_done(future); }
+
+bool thrum_future_running(const thrum_future *future) {
+    if (is_done(future))
+        return false;
+    uint32_t state = thrum__load_relaxed(&future->word) & THRUM__TASK_STATE;
+    return state == THRUM__TASK_RUNNING || state == THRUM__TASK_SETTING;
+}
+
+bool thrum_future_cancelled(const thrum_future *future) {
+    return is_done(future) &&
+           (thrum__load_relaxed(&future->word) & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
+}
+
+bool thrum_future_cancel(thrum_future *future) {
+    if (is_done(future))
+        return thrum_future_cancelled(future);
+    thrum_executor *pool = future->pool;
+    if (thrum__task_complete(future, THRUM__TASK_CANCELLED, 0)) {
+        if (pool)
+            thrum__pool_cancelled(pool);
+        return true;
+    }
+    uint32_t word = thrum__load_relaxed(&future->word);
+    while (!(word & (THRUM__TASK_DONE | THRUM__TASK_CANCEL)) &&
+           !thrum__cas_relaxed(&future->word, &word, word | THRUM__TASK_CANCEL))
+        continue;
+    return (word & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
+}
+
+bool thrum_cancel_requested(void) {
+    const thrum__frame *frame = thrum__frame_current();
+    return frame && frame->task &&
+           (thrum__load_relaxed(&frame->task->word) & THRUM__TASK_CANCEL) != 0;
+}
+
+thrum_future *thrum_future_ref(thrum_future *future) {
+    uint32_t word = thrum__add_relaxed(&future->word, THRUM__TASK_REF);
+    if (THRUM__UNLIKELY(word / THRUM__TASK_REF >= UINT32_MAX / THRUM__TASK_REF / 2))
+        thrum__panic("thrum_future_ref: future %p has too many handles", (void *)future);
+    return future;
+}
+
+void thrum_future_free(thrum_future *future) {
+    if (!future)
+        return;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&future->word) < THRUM__TASK_REF))
+        thrum__panic("thrum_future_free: future %p was freed already", (void *)future);
+    thrum__task_unref(future);
+}
+
+static bool ready(void *future) { return is_done(future); }
+
+static const void *address(void *future) { return future; }
+
+static bool enqueue(void *future) {
+    return !thrum__task_flag_waiters(future);
+}
+
+static void block(bool begin) {
+    if (begin)
+        (void)thrum__pool_block();
+    else
+        thrum__pool_unblock();
+}
+
+static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &thrum__future_kind,
+                                                 block};
+
+thrum_waitable thrum_future_waitable(thrum_future *future) {
+    return (thrum_waitable){&waitable_ops, future};
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools at the end of the program, and in the child of a fork. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fork.h"
+#include "exec/await.h"
+#include "exec/pool.h"
+#include "thread/thread.h"
+
+/* Returns a regular pool of this process that has not come to rest, NULL if there is none. */
+static thrum_executor *restless(void) {
+    thrum_executor *found = NULL;
+    thrum__raw_lock_acquire(&thrum__pools_lock);
+    THRUM__EACH(link, &thrum__pools) {
+        thrum_executor *pool = THRUM__MEMBER(thrum_executor, listed, link);
+        if (!pool->daemon && pool->fork_generation == thrum__fork_generation() &&
+            !thrum__pool_at_rest(pool)) {
+            found = pool;
+            break;
+        }
+    }
+    thrum__raw_lock_release(&thrum__pools_lock);
+    return found;
+}
+
+/* Called again and again by the exit handler. */
+static int finish(int64_t deadline) {
+    thrum_executor *pool = restless();
+    if (!pool)
+        return 0;
+    thrum__pool_close(pool, false);
+    int rc = thrum__pool_wait(pool, deadline, false);
+    return rc == 0 ? 1 : rc;
+}
+
+static size_t names(char *text, size_t size) {
+    size_t used = 0;
+    thrum__raw_lock_acquire(&thrum__pools_lock);
+    THRUM__EACH(link, &thrum__pools) {
+        const thrum_executor *pool = THRUM__MEMBER(thrum_executor, listed, link);
+        if (pool->daemon || used >= size || thrum__pool_at_rest(pool))
+            continue;
+        int n = snprintf(text + used, size - used, "%spool \"%s\"", used ? ", " : "",
+                         pool->name_prefix);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    thrum__raw_lock_release(&thrum__pools_lock);
+    return used;
+}
+
+/* The task that is inside exit() will not end: its pool goes on without it. */
+static void desert(void) {
+    const thrum__frame *frame = thrum__frame_current();
+    for (; frame; frame = frame->outer) {
+        if (frame->worker && !frame->outer)
+            thrum__pool_desert(frame->worker->pool, true);
+        else if (frame->slot)
+            thrum__pool_desert(frame->slot, false);
+    }
+}
+
+static const thrum__exit_more more = {finish, names, desert};
+
+static void prepare_fork(void) { thrum__raw_lock_acquire(&thrum__pools_lock); }
+
+static void parent_after_fork(void) { thrum__raw_lock_release(&thrum__pools_lock); }
+
+/* The tasks that the forking strand executes go on in the child. */
+static void child_after_fork(void) {
+    thrum__pools_lock = (thrum__raw_lock){0};
+    thrum__cold_child_after_fork();
+    thrum__circle_child_after_fork();
+    for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
+        if (frame->task)
+            thrum__store_relaxed(&frame->task->word, frame->task->word | THRUM__TASK_SURVIVES);
+}
+
+static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};
+
+__attribute__((constructor)) static void set_hooks(void) {
+    thrum__exit_more_hooks = &more;
+    thrum__fork_register(THRUM__FORK_EXEC, &fork_hooks);
+}

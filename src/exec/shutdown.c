@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Closing a pool, waiting for its end, and what an initializer that fails does to it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <thrum/executor.h>
+
+#include "base/fork.h"
+#include "exec/pool.h"
+#include "thread/thread.h"
+
+static const thrum__wait_kind pool_kind = {"pool", NULL};
+
+static bool active(uint64_t state) { return (state & (THRUM__POOL_SLEEPING - 1)) != 0; }
+
+/* *pool may be another one already, whose waiters and sleepers then look for nothing. */
+void thrum__pool_nudge(thrum_executor *pool) {
+    thrum__link granted = THRUM__LIST_INIT(granted);
+    if (!(thrum__state_load(pool) & THRUM__POOL_CLOSED))
+        return;
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    if (pool->sleepers && !active(thrum__state_load(pool))) {
+        thrum__worker *worker = pool->sleepers;
+        pool->sleepers = worker->sleeper;
+        thrum__state_add(pool, THRUM__POOL_SEARCHING - THRUM__POOL_SLEEPING);
+        thrum__lot_grant(bucket, &worker->waiter, &granted);
+    }
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark(&granted);
+    thrum__lot_unpark_all(&pool->n_workers);
+}
+
+/* Sets a flag; returns whether it was not set before. */
+static bool mark(thrum_executor *pool, uint64_t flag) {
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    while (!(state & flag))
+        /* seq_cst: pairs with thrum__state_load(): who submits later sees it */
+        if (thrum__cas_seq_cst(&pool->state, &state, state | flag))
+            return true;
+    return false;
+}
+
+void thrum__pool_close(thrum_executor *pool, bool cancel) {
+    thrum__strand_self();
+    bool first = mark(pool, THRUM__POOL_CLOSED);
+    if (cancel)
+        thrum__pool_abandon(pool, NULL);
+    if (first && pool->room_max)
+        thrum_semaphore_release(&pool->room, 1); /* handed on by each submitter that waits */
+    thrum__pool_nudge(pool);
+}
+
+bool thrum__pool_at_rest(const thrum_executor *pool) {
+    /* acquire: pairs with thrum__pool_count_worker() */
+    return thrum__load_acquire(&pool->n_workers) == 0 && !active(thrum__state_load(pool));
+}
+
+/* The threads of workers that have left: they are ending. */
+static void reap(thrum_executor *pool) {
+    for (int i = 0; i < thrum__pool_places(pool); i++) {
+        thrum__bucket *bucket = thrum__lot_lock(pool);
+        thrum_thread *thread = pool->workers[i]->alive ? NULL : pool->workers[i]->thread;
+        if (thread)
+            pool->workers[i]->thread = NULL;
+        thrum__lot_unlock(bucket);
+        if (thread)
+            (void)thrum_thread_join(thread, NULL);
+        thrum_thread_free(thread);
+    }
+}
+
+int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible) {
+    const void *key = &pool->n_workers;
+    unsigned flags = THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0);
+    thrum__strand_self();
+    while (!thrum__pool_at_rest(pool)) {
+        thrum__waiter waiter;
+        thrum__bucket *bucket = thrum__lot_lock(key);
+        if (thrum__pool_at_rest(pool)) {
+            thrum__lot_unlock(bucket);
+            break;
+        }
+        thrum__lot_enqueue(bucket, &waiter, key, &pool_kind);
+        int rc = thrum__lot_park(bucket, &waiter, deadline, flags);
+        thrum__lot_done(&waiter);
+        if (rc != 0)
+            return rc;
+    }
+    reap(pool);
+    return 0;
+}
+
+void thrum__pool_desert(thrum_executor *pool, bool worker) {
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    thrum__pool_count_worker(pool, worker ? -1 : 0);
+    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
+    thrum__lot_unlock(bucket);
+    if (thrum__pool_visible(pool))
+        (void)thrum__pool_notify(pool);
+    thrum__state_add(pool, -THRUM__POOL_PINNED);
+    thrum__pool_nudge(pool);
+}
+
+static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool interruptible) {
+    if (thrum__pool_gone(pool))
+        return 0;
+    thrum__pool_close(pool, cancel);
+    if (deadline == INT64_MIN)
+        return 0;
+    return thrum__pool_inside(pool) ? -EDEADLK : thrum__pool_wait(pool, deadline, interruptible);
+}
+
+int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures) {
+    return shut_down(executor, cancel_futures, wait ? INT64_MAX : INT64_MIN, false);
+}
+
+int thrum_executor_shutdown_until(thrum_executor *executor, bool cancel_futures,
+                                  thrum_deadline deadline) {
+    int64_t ns = deadline.ns == INT64_MIN ? INT64_MIN + 1 : deadline.ns;
+    return shut_down(executor, cancel_futures, ns, true);
+}
+
+/* The first failure of an initializer is the pool's. */
+static void break_pool(thrum_executor *pool, const thrum_failure *failure) {
+    static const thrum_failure bare = {.code = -ENOMEM, .message = "the initializer failed"};
+    thrum__cold *cold = thrum__cold_new(failure, NULL);
+    thrum__failure_report(failure);
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    bool first = !pool->broken && !(thrum__load_relaxed(&pool->state) & THRUM__POOL_BROKEN);
+    if (first)
+        pool->broken = cold;
+    thrum__lot_unlock(bucket);
+    if (!first)
+        free(cold);
+    if (mark(pool, THRUM__POOL_BROKEN) && pool->room_max)
+        thrum_semaphore_release(&pool->room, 1);
+    thrum__pool_abandon(pool, pool->broken ? thrum__cold_failure(pool->broken) : &bare);
+}
+
+static int call_initializer(thrum__frame *frame, thrum__worker *worker) {
+    thrum__strand *self = thrum__strand_self();
+    frame->outer = NULL;
+    frame->task = NULL;
+    frame->worker = NULL;
+    frame->slot = NULL;
+    frame->name = NULL;
+    frame->begin = 0;
+    frame->raised = frame->deadlock = false;
+    frame->executing = true;
+    self->frame = frame;
+    int rc = worker->pool->initializer(worker->pool->initarg);
+    self->frame = NULL;
+    return rc;
+}
+
+bool thrum__worker_initialize(thrum__worker *worker) {
+    thrum__frame frame;
+    int rc = call_initializer(&frame, worker);
+    if (rc >= 0 && !frame.raised)
+        return true;
+    if (!frame.raised)
+        frame.failure = (thrum_failure){.code = rc, .message = "the initializer of the pool failed"};
+    frame.failure.thread = thrum_thread_name(thrum_thread_current());
+    break_pool(worker->pool, &frame.failure);
+    return false;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/fork.h"
+#include "base/panic.h"
+#include "exec/pool.h"
+
+bool thrum__pool_inside(const thrum_executor *pool) {
+    for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
+        if ((frame->task && frame->task->pool == pool) ||
+            (frame->worker && frame->worker->pool == pool))
+            return true;
+    return false;
+}
+
+static bool gone(const thrum_executor *pool) {
+    static uint32_t said; /* relaxed */
+    if (THRUM__LIKELY(!thrum__pool_gone(pool)))
+        return false;
+    if (thrum__load_relaxed(&said) != thrum__fork_generation()) {
+        thrum__store_relaxed(&said, thrum__fork_generation());
+        thrum__complain("thrum_submit: pool \"%s\" was made before the fork, its workers are gone",
+                        pool->name_prefix);
+    }
+    return true;
+}
+
+static int refusal(const thrum_executor *pool, uint64_t state) {
+    if (state & THRUM__POOL_BROKEN)
+        return -EPIPE;
+    return state & THRUM__POOL_CLOSED && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;
+}
+
+static thrum_future *new_task(thrum_executor *pool, uint32_t word, void *(*fn)(void *), void *arg) {
+    thrum_future *task = thrum__task_new(word);
+    if (task) {
+        task->generation = pool->generation;
+        task->fn = fn;
+        task->value = arg;
+        task->pool = pool;
+    }
+    return task;
+}
+
+static void count_submit(thrum_executor *pool) {
+    uint32_t id = thrum__strand_self()->id;
+    thrum__add_relaxed(&pool->shards[id % THRUM__POOL_SHARDS].submitted, 1);
+}
+
+static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
+
+static void release(void *pool) { thrum__pool_release_slot(pool); }
+
+/* Runs a claimed task, with a slot that is taken, under an id of its own. */
+static void run_here(thrum_executor *pool, thrum_future *task, uint32_t drop) {
+    pthread_cleanup_push(release, pool);
+    pthread_cleanup_push(leave_alias, thrum__strand_self());
+    thrum__task_run(task, thrum__worker_current(), pool, drop);
+    pthread_cleanup_pop(1);
+    pthread_cleanup_pop(1);
+}
+
+static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
+                         uint32_t flags) {
+    uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
+    if (!thrum__strand_alias_enter(thrum__strand_self()))
+        return -ENOMEM;
+    uint64_t state = thrum__state_add(pool, THRUM__POOL_BUSY);
+    int rc = refusal(pool, state);
+    thrum_future *task = NULL;
+    if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
+        rc = -ENOMEM;
+    if (rc != 0) {
+        thrum__pool_release_slot(pool);
+        thrum__strand_alias_leave(thrum__strand_self());
+        return rc;
+    }
+    count_submit(pool);
+    /* release: pairs with thrum__pool_queued() */
+    thrum__add_release(&pool->caller_ran, 1);
+    run_here(pool, task, THRUM__TASK_REF);
+    if (out)
+        *out = task;
+    return 0;
+}
+
+enum { ROOM, NO_ROOM };
+
+/* Takes a place in a queue that has a limit. Returns ROOM, NO_ROOM (run it), or why not. */
+static int take_room(thrum_executor *pool) {
+    if (thrum_semaphore_try_acquire(&pool->room))
+        return ROOM;
+    if (pool->overflow == THRUM_OVERFLOW_REFUSE)
+        return -EAGAIN;
+    if (pool->overflow == THRUM_OVERFLOW_CALLER_RUNS || thrum__pool_inside(pool))
+        return NO_ROOM;
+    int rc = thrum__pool_block();
+    if (rc != 0)
+        return rc;
+    thrum_semaphore_acquire(&pool->room);
+    thrum__pool_unblock();
+    rc = refusal(pool, thrum__state_load(pool));
+    if (rc != 0)
+        thrum_semaphore_release(&pool->room, 1);
+    return rc;
+}
+
+/* The pool was closed or broken meanwhile, or no worker can be had. Returns whether the task will not run. */
+static bool take_back(thrum_executor *pool, thrum_future *task) {
+    if (!thrum__task_complete(task, THRUM__TASK_CANCELLED, THRUM__TASK_REF))
+        return false;
+    thrum__pool_cancelled(pool);
+    return true;
+}
+
+static void put(thrum_executor *pool, thrum_future *task) {
+    thrum__worker *worker = thrum__pool_worker(pool);
+    if (worker)
+        thrum__store_relaxed(&worker->submitted, worker->submitted + 1);
+    else
+        count_submit(pool);
+    if (!worker || !thrum__deque_push(&worker->deque, task))
+        thrum__injector_put(&pool->injector, task);
+}
+
+int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
+                  uint32_t flags) {
+    const uint64_t special = THRUM__POOL_CLOSED | THRUM__POOL_BROKEN;
+    int rc;
+    if (THRUM__UNLIKELY(gone(pool)))
+        return -EPIPE;
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    if (THRUM__UNLIKELY(state & special) && (rc = refusal(pool, state)) != 0)
+        return rc;
+    if (pool->room_max && (rc = take_room(pool)) != ROOM)
+        return rc == NO_ROOM ? run_by_caller(pool, out, fn, arg, flags) : rc;
+    thrum_future *task = new_task(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg);
+    if (!task) {
+        if (pool->room_max)
+            thrum_semaphore_release(&pool->room, 1);
+        return -ENOMEM;
+    }
+    put(pool, task); /* without `out` *task may be gone from here */
+    rc = thrum__pool_notify(pool);
+    state = thrum__state_load(pool);
+    if (THRUM__UNLIKELY(rc == 0 && state & special))
+        rc = refusal(pool, state);
+    if (THRUM__UNLIKELY(rc != 0)) {
+        bool taken_back = out && take_back(pool, task);
+        if (state & THRUM__POOL_BROKEN)
+            thrum__pool_abandon(pool, thrum__cold_failure(pool->broken));
+        else if (rc == -EAGAIN || state & THRUM__POOL_LEAVING)
+            thrum__pool_drain(pool);
+        if (taken_back)
+            return rc;
+    }
+    if (out)
+        *out = task;
+    return 0;
+}
+
+int thrum_submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *), void *arg) {
+    if (!fn) {
+        thrum__complain("thrum_submit: fn is NULL");
+        return -EINVAL;
+    }
+    return thrum__submit(executor, out, fn, arg, 0);
+}
+
+bool thrum__pool_claim(thrum_future *task) {
+    if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
+        return false;
+    if (task->pool->room_max)
+        thrum_semaphore_release(&task->pool->room, 1);
+    return true;
+}
+
+void thrum__pool_cancelled(thrum_executor *pool) {
+    if (pool->room_max)
+        thrum_semaphore_release(&pool->room, 1);
+    /* release: pairs with thrum__pool_queued() */
+    thrum__add_release(&pool->cancelled, 1); /* *pool may be another from here */
+}
+
+static bool is_first(thrum_executor *pool, thrum_future *task) {
+    if (!thrum__injector_try_lock(&pool->injector))
+        return false;
+    bool taken = thrum__injector_first(&pool->injector) == task &&
+                 thrum__injector_take(&pool->injector) == task;
+    thrum__injector_unlock(&pool->injector);
+    return taken;
+}
+
+bool thrum__pool_help(thrum_future *task) {
+    thrum_executor *pool = task->pool;
+    if (thrum__load_relaxed(&pool->initializer) || !thrum__state_take_slot(pool, THRUM__POOL_BUSY))
+        return false;
+    if (!thrum__strand_alias_enter(thrum__strand_self())) {
+        thrum__pool_release_slot(pool);
+        return false;
+    }
+    bool taken = is_first(pool, task);
+    if (taken && thrum__pool_claim(task)) {
+        /* release: pairs with thrum__pool_queued() */
+        thrum__add_release(&pool->helped, 1);
+        run_here(pool, task, THRUM__TASK_REF);
+        return true;
+    }
+    if (taken)
+        thrum__task_unref(task);
+    thrum__strand_alias_leave(thrum__strand_self());
+    thrum__pool_release_slot(pool);
+    return taken;
+}
+
+void thrum__pool_drain(thrum_executor *pool) {
+    thrum_future *task;
+    while ((task = thrum__pool_take(pool, NULL)) != NULL) {
+        bool alias = thrum__strand_alias_enter(thrum__strand_self());
+        if (!thrum__pool_claim(task)) {
+            thrum__task_unref(task);
+        } else {
+            thrum__state_add(pool, THRUM__POOL_BUSY);
+            /* release: pairs with thrum__pool_queued() */
+            thrum__add_release(&pool->helped, 1);
+            pthread_cleanup_push(release, pool);
+            thrum__task_run(task, thrum__worker_current(), pool, THRUM__TASK_REF);
+            pthread_cleanup_pop(1);
+        }
+        if (alias)
+            thrum__strand_alias_leave(thrum__strand_self());
+    }
+}
+
+static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failure *failure) {
+    if (!failure) {
+        if (thrum__task_complete(task, THRUM__TASK_CANCELLED, 0))
+            thrum__pool_cancelled(pool);
+        thrum__task_unref(task);
+    } else if (thrum__task_claim(task, THRUM__TASK_RUNNING)) {
+        thrum__pool_cancelled(pool);
+        thrum__task_fail(task, failure, NULL, THRUM__TASK_REF);
+    } else {
+        thrum__task_unref(task);
+    }
+}
+
+void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
+    thrum_future *task;
+    while ((task = thrum__pool_take(pool, NULL)) != NULL)
+        abandon(pool, task, failure);
+}

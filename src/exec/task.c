@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* A task from its claim to its end. */
+#include "exec/task.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+
+#include <thrum/thread.h>
+
+#include "exec/pool.h"
+#include "sync/wait.h"
+#include "thread/thread.h"
+
+/* *task may be gone: its address is only a key here. Whoever waits at it looks again. */
+static void wake(const thrum_future *task) {
+    thrum__link granted = THRUM__LIST_INIT(granted);
+    thrum__waiter *waiter;
+    thrum__bucket *bucket = thrum__lot_lock(task);
+    while ((waiter = thrum__lot_first(bucket, task)) != NULL)
+        thrum__lot_grant(bucket, waiter, &granted);
+    thrum__observers_wake(bucket, task, &granted);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark(&granted);
+}
+
+bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
+    uint32_t word = thrum__load_relaxed(&task->word);
+    uint32_t done;
+    do {
+        if (state == THRUM__TASK_CANCELLED && (word & THRUM__TASK_STATE) != THRUM__TASK_PENDING)
+            return false;
+        done = (word & ~(uint32_t)THRUM__TASK_STATE) + state;
+        if (!(word & THRUM__TASK_HOOKS))
+            done -= drop;
+        /* release: pairs with thrum__task_word(), thrum__task_unref(); and with
+         * thrum__task_complete(), whose last drop acquires by the load in thrum__task_unref() */
+    } while (!thrum__cas_release(&task->word, &word, done));
+    if (word & THRUM__TASK_WAITERS)
+        wake(task);
+    if (word & THRUM__TASK_HOOKS) {
+        thrum__hooks_run(task, state);
+        if (drop)
+            thrum__task_unref(task);
+    } else if (THRUM__UNLIKELY(done < THRUM__TASK_REF)) {
+        thrum__task_died(task, thrum__task_word(task));
+    }
+    return true;
+}
+
+static void leave_frame(thrum__frame *frame) { thrum__strand_self()->frame = frame->outer; }
+
+static void fail(thrum__frame *frame) {
+    const thrum_thread *thread = thrum_thread_current();
+    frame->failure.task = frame->name;
+    thrum__task_fail(frame->task, &frame->failure, thread ? thrum_thread_name(thread) : NULL,
+                     frame->drop);
+}
+
+static void count(const thrum__frame *frame) {
+    thrum__worker *worker = frame->worker;
+    thrum_executor *pool = frame->task->pool;
+    if (worker && worker->pool == pool)
+        thrum__store_relaxed(&worker->completed, worker->completed + 1);
+    else
+        thrum__add_relaxed(&pool->completed, 1);
+}
+
+/* pthread_exit() or a cancellation unwinds the task. */
+static void ended_early(void *arg) {
+    thrum__frame *frame = arg;
+    leave_frame(frame);
+    count(frame);
+    if (!frame->raised)
+        frame->failure =
+            (thrum_failure){.code = -ECANCELED, .message = "its thread ended in the middle of it"};
+    fail(frame);
+}
+
+void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *slot,
+                     uint32_t drop) {
+    thrum__strand *self = thrum__strand_self();
+    thrum__frame frame; /* not filled: most of it is for failures */
+    frame.outer = self->frame;
+    frame.task = task;
+    frame.worker = worker;
+    frame.slot = slot;
+    frame.name = NULL;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) & THRUM__TASK_NAMED))
+        frame.name = ((const thrum__named *)task->value)->name;
+    frame.begin = worker ? thrum__load_relaxed(&worker->deque.bottom) : 0;
+    frame.drop = drop;
+    frame.raised = frame.deadlock = false;
+    frame.executing = true;
+    thrum__store_relaxed(&task->runner, self->id);
+    self->frame = &frame;
+    void *result;
+    pthread_cleanup_push(ended_early, &frame);
+    result = task->fn(task->value);
+    pthread_cleanup_pop(0);
+    leave_frame(&frame);
+    count(&frame);
+    if (THRUM__UNLIKELY(frame.raised)) {
+        fail(&frame);
+    } else {
+        task->value = result;
+        thrum__task_complete(task, THRUM__TASK_OK, drop);
+    }
+}
+
+/* What thrum_raise() does inside a task. The first failure wins. */
+static bool raise_in_task(const char *file, int line, int *code, const char *format, va_list args) {
+    thrum__frame *frame = thrum__frame_current();
+    if (!frame || !frame->executing)
+        return false;
+    if (!frame->raised)
+        thrum__failure_fill(&frame->failure, frame->message, sizeof frame->message, file, line,
+                            *code, format, args);
+    frame->raised = true;
+    *code = frame->failure.code;
+    return true;
+}
+
+__attribute__((constructor)) static void set_hook(void) { thrum__raise_in_task = raise_in_task; }

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is woken, who is started, who may run: the protocol of README.md, "Sleep and wake". */
+#include <errno.h>
+
+#include "base/panic.h"
+#include "exec/pool.h"
+
+const thrum__work_source *thrum__work_source_fork;
+
+bool thrum__pool_visible(const thrum_executor *pool) {
+    if (thrum__injector_visible(&pool->injector))
+        return true;
+    int places = thrum__pool_places(pool);
+    for (int i = 0; i < places; i++)
+        if (thrum__deque_visible(&pool->workers[i]->deque))
+            return true;
+    return thrum__work_source_fork && thrum__work_source_fork->visible(pool);
+}
+
+/* Returns a place for a worker whose thread is to be started, NULL without memory or room. Under the bucket lock. */
+static thrum__worker *take_place(thrum_executor *pool, thrum__worker **spare) {
+    thrum__worker *worker = NULL;
+    for (int i = 0; i < pool->places && !worker; i++)
+        if (!pool->workers[i]->alive)
+            worker = pool->workers[i];
+    if (!worker && *spare && pool->places < pool->max_workers + THRUM__POOL_SPARE) {
+        worker = *spare;
+        *spare = NULL;
+        worker->pool = pool;
+        worker->index = pool->places;
+        worker->random = (uint32_t)pool->places * 2654435761U + 1;
+        pool->workers[pool->places] = worker;
+        /* release: pairs with thrum__pool_places() */
+        thrum__store_release(&pool->places, pool->places + 1);
+    }
+    if (worker) {
+        worker->alive = true;
+        thrum__pool_count_worker(pool, 1);
+    }
+    return worker;
+}
+
+static void give_place_back(thrum_executor *pool, thrum__worker *worker, bool first) {
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    worker->alive = false;
+    thrum__pool_count_worker(pool, -1);
+    if (first)
+        pool->starting--;
+    else
+        thrum__state_add(pool, -THRUM__POOL_SEARCHING);
+    thrum__lot_unlock(bucket);
+    thrum__pool_nudge(pool);
+}
+
+/* What the pool needs: NOTHING, a sleeper that was WOKEN (granted), or a worker to be STARTED: as the FIRST that
+ * can run, or beside others. */
+enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE };
+
+/* Under the bucket lock. */
+static int decide(thrum_executor *pool, bool first, thrum__worker **worker, thrum__worker **spare,
+                  thrum__link *granted, thrum__bucket *bucket) {
+    uint64_t state = thrum__state_load(pool);
+    int able = pool->n_workers - pool->starting - (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
+    if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 0 || thrum__state_full(pool, state) ||
+        !thrum__pool_visible(pool))
+        return NOTHING;
+    if (pool->sleepers) {
+        *worker = pool->sleepers;
+        pool->sleepers = (*worker)->sleeper;
+        thrum__state_add(pool, THRUM__POOL_SEARCHING - THRUM__POOL_SLEEPING);
+        thrum__lot_grant(bucket, &(*worker)->waiter, granted);
+        return WOKEN;
+    }
+    if (able >= pool->max_workers)
+        return NOTHING;
+    if (able <= 0 && !first)
+        return FIRST;
+    *worker = take_place(pool, spare);
+    if (!*worker)
+        return able > 0 ? NOTHING : NO_PLACE;
+    (*worker)->counted = able > 0;
+    if (able > 0)
+        thrum__state_add(pool, THRUM__POOL_SEARCHING);
+    else
+        pool->starting++;
+    return STARTED;
+}
+
+static int start(thrum_executor *pool, thrum__worker *worker) {
+    bool first = !worker->counted;
+    int rc = thrum__worker_start(worker);
+    if (rc != 0) {
+        give_place_back(pool, worker, first);
+    } else if (first) {
+        thrum__bucket *bucket = thrum__lot_lock(pool);
+        pool->starting--;
+        thrum__lot_unlock(bucket);
+    }
+    return rc;
+}
+
+/* The lock `first` keeps those who would start the only worker one behind the other: a failure is each one's
+ * own, and nobody relies on a start that has not succeeded. */
+static int wake_slow(thrum_executor *pool) {
+    thrum__worker *spare = NULL, *worker = NULL;
+    thrum__strand_self();
+    bool first = false;
+    int rc = 0;
+    for (;;) {
+        thrum__link granted = THRUM__LIST_INIT(granted);
+        if (!spare && thrum__load_relaxed(&pool->places) < pool->max_workers + THRUM__POOL_SPARE)
+            spare = thrum__worker_new();
+        thrum__bucket *bucket = thrum__lot_lock(pool);
+        int what = decide(pool, first, &worker, &spare, &granted, bucket);
+        thrum__lot_unlock(bucket);
+        thrum__lot_unpark(&granted);
+        if (what == FIRST) {
+            thrum_lock_acquire(&pool->first);
+            first = true;
+            continue;
+        }
+        if (what == NO_PLACE)
+            rc = -EAGAIN;
+        if (what != STARTED || (rc = start(pool, worker)) == 0 || first)
+            break;
+        rc = 0; /* others run; but they may have begun to wait, relying on this start */
+        if (!thrum__pool_no_worker(pool))
+            break;
+    }
+    if (first)
+        thrum_lock_release(&pool->first);
+    thrum__worker_free(spare);
+    return rc != 0 ? -EAGAIN : 0;
+}
+
+int thrum__pool_notify(thrum_executor *pool) {
+    uint64_t state = thrum__state_load(pool);
+    if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 0 || thrum__state_full(pool, state))
+        return 0;
+    return wake_slow(pool);
+}
+
+bool thrum__pool_no_worker(thrum_executor *pool) {
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    uint64_t state = thrum__state_load(pool);
+    int able = pool->n_workers - pool->starting - (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
+    thrum__lot_unlock(bucket);
+    return able <= 0;
+}
+
+/* A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it looks. */
+void thrum__pool_release_slot(thrum_executor *pool) {
+    if (thrum__pool_gone(pool))
+        return;
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    while (!(state & THRUM__POOL_CLOSED) && !thrum__state_full(pool, state))
+        /* release: pairs with thrum__state_take_slot() */
+        if (thrum__cas_release(&pool->state, &state, state - THRUM__POOL_BUSY))
+            return;
+    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
+    if (thrum__pool_visible(pool) && thrum__pool_notify(pool) != 0)
+        thrum__pool_drain(pool);
+    state = thrum__state_add(pool, -THRUM__POOL_PINNED);
+    if (state & THRUM__POOL_CLOSED)
+        thrum__pool_nudge(pool);
+}
+
+static thrum__worker *own_worker(const thrum__frame *frame) {
+    return frame && frame->executing && frame->worker && !thrum__pool_gone(frame->worker->pool)
+               ? frame->worker
+               : NULL;
+}
+
+/* Leaves a slot, as `as`. Returns whether there is somebody who can run what is queued. */
+static bool leave_slot(thrum_executor *pool, uint64_t as) {
+    thrum__state_add(pool, as - THRUM__POOL_BUSY);
+    return !thrum__pool_visible(pool) || thrum__pool_notify(pool) == 0;
+}
+
+int thrum__pool_block(void) {
+    const thrum__frame *top = thrum__frame_current();
+    const thrum__worker *worker = own_worker(top);
+    thrum_executor *stuck = NULL;
+    for (const thrum__frame *frame = top; frame; frame = frame->outer)
+        if (frame->slot && !thrum__pool_gone(frame->slot) &&
+            !leave_slot(frame->slot, THRUM__POOL_PINNED))
+            stuck = frame->slot;
+    if (worker && !leave_slot(worker->pool, THRUM__POOL_BLOCKED))
+        stuck = worker->pool;
+    if (!stuck)
+        return 0;
+    thrum__pool_unblock();
+    thrum__complain("pool \"%s\": every one of its %d workers waits for a task, and no other can be "
+                    "started: this wait ends with -EAGAIN",
+                    stuck->name_prefix, thrum__load_relaxed(&stuck->n_workers));
+    return -EAGAIN;
+}
+
+void thrum__pool_unblock(void) {
+    const thrum__frame *top = thrum__frame_current();
+    const thrum__worker *worker = own_worker(top);
+    for (const thrum__frame *frame = top; frame; frame = frame->outer)
+        if (frame->slot && !thrum__pool_gone(frame->slot))
+            thrum__state_add(frame->slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
+    if (worker)
+        thrum__state_add(worker->pool, THRUM__POOL_BUSY - THRUM__POOL_BLOCKED);
+}

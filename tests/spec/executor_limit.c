@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues with a limit: what a submit does when there is no room. */
+#include "spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static thrum_event go;
+static thrum_event started;
+
+static thrum_future *submit(thrum_executor *pool, void *(*fn)(void *), void *arg) {
+    thrum_future *future = NULL;
+    assert_int_equal(thrum_submit(pool, &future, fn, arg), 0);
+    assert_non_null(future);
+    return future;
+}
+
+static void *result_of(thrum_future *future) {
+    void *result = NULL;
+    assert_int_equal(thrum_future_result(future, &result), 0);
+    thrum_future_free(future);
+    return result;
+}
+
+static void *identity(void *arg) { return arg; }
+
+static void *thread_name(void *out) {
+    snprintf(out, 64, "%s", thrum_thread_name(thrum_thread_current()));
+    return out;
+}
+
+static void *wait_for_go(void *arg) {
+    thrum_event_set(&started);
+    thrum_event_wait(&go);
+    return arg;
+}
+
+static void reset(void) {
+    thrum_event_clear(&go);
+    thrum_event_clear(&started);
+}
+
+static thrum_executor *limited(thrum_overflow overflow) {
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = 1, .queue_limit = 2, .overflow = overflow});
+    assert_non_null(pool);
+    reset();
+    return pool;
+}
+
+/* The worker is busy, and the queue full. */
+static void fill(thrum_executor *pool, thrum_future *futures[3]) {
+    futures[0] = submit(pool, wait_for_go, NULL);
+    thrum_event_wait(&started);
+    futures[1] = submit(pool, identity, NULL);
+    futures[2] = submit(pool, identity, NULL);
+}
+
+static void finish(thrum_executor *pool, thrum_future *futures[3]) {
+    thrum_event_set(&go);
+    for (int i = 0; i < 3; i++)
+        result_of(futures[i]);
+    thrum_executor_free(pool);
+}
+
+static void test_overflow_refuse(void **state) {
+    (void)state;
+    thrum_future *futures[3], *other = NULL;
+    thrum_executor *pool = limited(THRUM_OVERFLOW_REFUSE);
+    fill(pool, futures);
+    assert_int_equal(thrum_submit(pool, &other, identity, NULL), -EAGAIN);
+    assert_null(other);
+    assert_true(thrum_future_cancel(futures[2])); /* what is cancelled waits no more */
+    thrum_future_free(futures[2]);
+    futures[2] = submit(pool, identity, NULL);
+    assert_int_equal(thrum_submit(pool, &other, identity, NULL), -EAGAIN);
+    finish(pool, futures);
+}
+
+static void test_overflow_caller_runs(void **state) {
+    (void)state;
+    thrum_future *futures[3];
+    char name[64] = "";
+    thrum_executor_stats stats;
+    thrum_executor *pool = limited(THRUM_OVERFLOW_CALLER_RUNS);
+    fill(pool, futures);
+    thrum_future *future = submit(pool, thread_name, name);
+    assert_true(thrum_future_done(future));
+    assert_string_equal(name, thrum_thread_name(thrum_thread_current()));
+    assert_ptr_equal(result_of(future), name);
+    thrum_executor_get_stats(pool, &stats);
+    assert_int_equal(stats.caller_ran, 1);
+    assert_int_equal(stats.queued, 2);
+    finish(pool, futures);
+}
+
+static void *submit_one(void *pool) {
+    thrum_future *future = NULL;
+    int rc = thrum_submit(pool, &future, identity, pool);
+    if (rc == 0)
+        assert_ptr_equal(result_of(future), pool);
+    return (void *)(intptr_t)rc;
+}
+
+static void test_overflow_block(void **state) {
+    (void)state;
+    thrum_future *futures[3];
+    thrum_executor *pool = limited(THRUM_OVERFLOW_BLOCK);
+    fill(pool, futures);
+    int waiting = spec_strands_waiting();
+    thrum_thread *blocked = spec_start(submit_one, pool);
+    spec_until_strands_waiting(waiting + 1);
+    thrum_event_set(&go);
+    assert_int_equal((intptr_t)spec_join(blocked), 0);
+    finish(pool, futures);
+}
+
+static void test_shutdown_frees_blocked_submitters(void **state) {
+    (void)state;
+    thrum_future *futures[3];
+    thrum_thread *blocked[3];
+    thrum_executor *pool = limited(THRUM_OVERFLOW_BLOCK);
+    fill(pool, futures);
+    int waiting = spec_strands_waiting();
+    for (int i = 0; i < 3; i++)
+        blocked[i] = spec_start(submit_one, pool);
+    spec_until_strands_waiting(waiting + 3);
+    assert_int_equal(thrum_executor_shutdown(pool, false, false), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal((intptr_t)spec_join(blocked[i]), -ESHUTDOWN);
+    finish(pool, futures);
+}
+
+static void *submit_many_inside(void *pool) {
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(thrum_submit(pool, NULL, identity, NULL), 0);
+    return pool;
+}
+
+static void test_a_worker_never_waits_for_room(void **state) {
+    (void)state;
+    thrum_executor *pool = limited(THRUM_OVERFLOW_BLOCK);
+    thrum_executor_stats stats;
+    result_of(submit(pool, submit_many_inside, pool));
+    assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
+    thrum_executor_get_stats(pool, &stats);
+    assert_int_equal(stats.submitted, 11);
+    assert_int_equal(stats.completed, 11);
+    thrum_executor_free(pool);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_overflow_refuse), cmocka_unit_test(test_overflow_caller_runs),
+           cmocka_unit_test(test_overflow_block),
+           cmocka_unit_test(test_shutdown_frees_blocked_submitters),
+           cmocka_unit_test(test_a_worker_never_waits_for_room));

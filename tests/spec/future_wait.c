@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* thrum_wait() and thrum_as_completed(). */
+#include "spec.h"
+
+enum { MANY = 100 };
+
+static thrum_future *promises[MANY];
+
+static void make(int n) {
+    for (int i = 0; i < n; i++)
+        promises[i] = thrum_future_new();
+}
+
+static void drop(int n) {
+    for (int i = 0; i < n; i++)
+        thrum_future_free(promises[i]);
+}
+
+static void set(int i) { assert_int_equal(thrum_future_set_result(promises[i], NULL), 0); }
+
+static void *set_all(void *n) {
+    for (intptr_t i = 0; i < (intptr_t)n; i++) {
+        spec_perhaps_yield();
+        set((int)i);
+    }
+    return NULL;
+}
+
+static void *fail_second(void *arg) {
+    (void)arg;
+    set(0);
+    spec_yield();
+    assert_int_equal(thrum_future_set_error(promises[1], -EIO, "second"), 0);
+    return NULL;
+}
+
+static void *cancel_second(void *arg) {
+    (void)arg;
+    set(0);
+    spec_yield();
+    assert_true(thrum_future_cancel(promises[1]));
+    return NULL;
+}
+
+static void test_wait_for_all(void **state) {
+    (void)state;
+    for (int n = 1; n <= MANY; n += 33) {
+        make(n);
+        assert_int_equal(thrum_wait(promises, n, THRUM_ALL_COMPLETED, thrum_in(0.001)), -ETIMEDOUT);
+        thrum_thread *setter = spec_start(set_all, (void *)(intptr_t)n);
+        assert_int_equal(thrum_wait(promises, n, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+        for (int i = 0; i < n; i++)
+            assert_true(thrum_future_done(promises[i]));
+        assert_int_equal(thrum_wait(promises, n, THRUM_ALL_COMPLETED, thrum_in(0)), 0);
+        spec_join(setter);
+        drop(n);
+    }
+}
+
+static void test_wait_for_the_first(void **state) {
+    (void)state;
+    make(3);
+    assert_int_equal(thrum_wait(promises, 3, THRUM_FIRST_COMPLETED, thrum_in(0.001)), -ETIMEDOUT);
+    thrum_thread *setter = spec_start(set_all, (void *)1);
+    assert_int_equal(thrum_wait(promises, 3, THRUM_FIRST_COMPLETED, THRUM_NEVER), 0);
+    assert_true(thrum_future_done(promises[0]));
+    assert_false(thrum_future_done(promises[2]));
+    spec_join(setter);
+    drop(3);
+}
+
+static void test_wait_for_the_first_error(void **state) {
+    (void)state;
+    static void *(*const ways[])(void *) = {fail_second, cancel_second};
+    for (int way = 0; way < 2; way++) {
+        make(3);
+        thrum_thread *setter = spec_start(ways[way], NULL);
+        assert_int_equal(thrum_wait(promises, 3, THRUM_FIRST_ERROR, THRUM_NEVER), 0);
+        assert_true(thrum_future_done(promises[1]));
+        assert_false(thrum_future_done(promises[2]));
+        spec_join(setter);
+        assert_int_equal(thrum_future_result(promises[1], NULL), way ? -ECANCELED : -EIO);
+        drop(3);
+    }
+    make(2);
+    thrum_thread *setter = spec_start(set_all, (void *)2);
+    assert_int_equal(thrum_wait(promises, 2, THRUM_FIRST_ERROR, THRUM_NEVER), 0);
+    assert_true(thrum_future_done(promises[1]));
+    spec_join(setter);
+    drop(2);
+}
+
+static void test_wait_takes_what_it_gets(void **state) {
+    (void)state;
+    make(1);
+    thrum_future *twice[] = {promises[0], promises[0]};
+    assert_int_equal(thrum_wait(promises, -1, THRUM_ALL_COMPLETED, THRUM_NEVER), -EINVAL);
+    assert_int_equal(thrum_wait(promises, 1, (thrum_wait_when)9, THRUM_NEVER), -EINVAL);
+    assert_int_equal(thrum_wait(promises, 0, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+    set(0);
+    assert_int_equal(thrum_wait(twice, 2, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+    drop(1);
+}
+
+static void *set_in_order(void *order) {
+    const int *at = order;
+    for (int i = 0; i < 5; i++) {
+        set(at[i]);
+        spec_perhaps_yield();
+    }
+    return NULL;
+}
+
+static void test_as_completed_is_in_that_order(void **state) {
+    (void)state;
+    static int order[] = {3, 0, 4, 1, 2};
+    for (int round = 0; round < 20; round++) {
+        make(5);
+        thrum_completed *it = thrum_as_completed(promises, 5, THRUM_NEVER);
+        assert_int_equal(thrum_completed_pending(it), 5);
+        thrum_thread *setter = spec_start(set_in_order, order);
+        for (int i = 0; i < 5; i++)
+            assert_ptr_equal(thrum_completed_next(it), promises[order[i]]);
+        assert_null(thrum_completed_next(it));
+        assert_int_equal(thrum_completed_pending(it), 0);
+        spec_join(setter);
+        thrum_completed_free(it);
+        drop(5);
+    }
+}
+
+static void test_as_completed_with_a_deadline(void **state) {
+    (void)state;
+    make(3);
+    set(1);
+    thrum_future *array[] = {promises[0], promises[1], promises[1], promises[2], promises[0]};
+    thrum_completed *it = thrum_as_completed(array, 5, thrum_in(0.001));
+    assert_int_equal(thrum_completed_pending(it), 3);
+    assert_ptr_equal(thrum_completed_next(it), promises[1]);
+    assert_null(thrum_completed_next(it));
+    assert_int_equal(thrum_completed_pending(it), 2);
+    set(0); /* after the time: what is done still comes */
+    assert_ptr_equal(thrum_completed_next(it), promises[0]);
+    thrum_completed_free(it);
+    thrum_completed_free(NULL);
+    drop(3);
+    it = thrum_as_completed(NULL, 0, THRUM_NEVER);
+    assert_null(thrum_completed_next(it));
+    thrum_completed_free(it);
+    assert_null(thrum_as_completed(promises, -1, THRUM_NEVER));
+    assert_int_equal(errno, EINVAL);
+}
+
+static void *set_two(void *arg) {
+    set(2);
+    return arg;
+}
+
+static void test_futures_freed_by_others_meanwhile(void **state) {
+    (void)state;
+    make(3);
+    thrum_completed *it = thrum_as_completed(promises, 3, THRUM_NEVER);
+    thrum_future *own = thrum_future_ref(promises[2]);
+    thrum_future_free(promises[0]);
+    thrum_future_free(promises[1]);
+    thrum_thread *setter = spec_start(set_two, NULL);
+    assert_ptr_equal(thrum_completed_next(it), own);
+    spec_join(setter);
+    thrum_completed_free(it);
+    thrum_future_free(own);
+    thrum_future_free(promises[2]);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_wait_for_all), cmocka_unit_test(test_wait_for_the_first),
+           cmocka_unit_test(test_wait_for_the_first_error),
+           cmocka_unit_test(test_wait_takes_what_it_gets),
+           cmocka_unit_test(test_as_completed_is_in_that_order),
+           cmocka_unit_test(test_as_completed_with_a_deadline),
+           cmocka_unit_test(test_futures_freed_by_others_meanwhile));
