@@ -61,7 +61,7 @@ static void desert(void) {
     }
 }
 
-static const thrum__exit_more more = {finish, names, desert};
+static const thrum__exit_more more_hooks = {finish, names, desert};
 
 static void prepare_fork(void) { thrum__raw_lock_acquire(&thrum__pools_lock); }
 
@@ -79,7 +79,9 @@ static void child_after_fork(void) {
 
 static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};
 
-__attribute__((constructor)) static void set_hooks(void) {
-    thrum__exit_more_hooks = &more;
+void thrum__pools_prepare(void) {
+    /* release: pairs with more() */
+    thrum__store_release(&thrum__exit_more_hooks, &more_hooks);
     thrum__fork_register(THRUM__FORK_EXEC, &fork_hooks);
+    thrum__exit_prepare();
 }

@@ -137,7 +137,7 @@ thrum_executor *thrum_executor_new(const thrum_executor_opts *opts) {
         return NULL;
     }
     fill(pool, opts);
-    thrum__exit_prepare();
+    thrum__pools_prepare();
     thrum__raw_lock_acquire(&thrum__pools_lock);
     thrum__list_insert(&thrum__pools, &pool->listed);
     thrum__raw_lock_release(&thrum__pools_lock);

@@ -181,6 +181,9 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
 /* Returns whether no worker is left, and nobody runs a task of the pool. */
 bool thrum__pool_at_rest(const thrum_executor *pool);
 
+/* Called at each pool that is made: for the end of the program, and forks. */
+void thrum__pools_prepare(void);
+
 /* The living pools of this process. */
 extern thrum__raw_lock thrum__pools_lock;
 extern thrum__link thrum__pools;
