@@ -175,10 +175,8 @@ void thrum_executor_free(thrum_executor *pool) {
 
 /* What was submitted is read last: it counts at least what was seen started. */
 size_t thrum__pool_queued(const thrum_executor *pool) {
-    /* acquire: pairs with thrum__pool_cancelled(), thrum__pool_help(), thrum__pool_drain(),
-     * run_by_caller() */
-    uint64_t started = thrum__load_acquire(&pool->cancelled) + thrum__load_acquire(&pool->helped) +
-                       thrum__load_acquire(&pool->caller_ran);
+    /* acquire: pairs with thrum__pool_cancelled(), thrum__pool_help(), thrum__pool_drain() */
+    uint64_t started = thrum__load_acquire(&pool->cancelled) + thrum__load_acquire(&pool->helped);
     uint64_t submitted = 0;
     int places = thrum__pool_places(pool);
     for (int i = 0; i < places; i++)
@@ -204,6 +202,8 @@ void thrum_executor_get_stats(thrum_executor *pool, thrum_executor_stats *stats)
                                     .caller_ran = thrum__load_relaxed(&pool->caller_ran),
                                     .unread = thrum__load_relaxed(&pool->unread) & UINT32_MAX,
                                     .workers = thrum__load_relaxed(&pool->n_workers)};
+    stats->submitted = stats->caller_ran;
+    stats->completed += stats->caller_ran;
     stats->idle = (int)(THRUM__POOL_COUNT(state, THRUM__POOL_SLEEPING) +
                         THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING));
     for (int i = 0; i < THRUM__POOL_SHARDS; i++)

@@ -48,32 +48,33 @@ typedef struct thrum__shard {
 
 struct thrum_executor {
     uint64_t state __attribute__((aligned(64)));
-    int max_workers;       /* read-only from here */
-    int room_max;          /* queue_limit, 0 none */
+    int max_workers __attribute__((aligned(64))); /* from here to `workers` read-only */
+    int room_max;                                 /* queue_limit, 0 none */
     thrum_overflow overflow;
     bool daemon;
     unsigned fork_generation;
-    uint32_t generation;   /* of this memory: counts the pools in it */
-    int64_t idle_ns;       /* INT64_MAX never */
+    uint32_t generation; /* of this memory: counts the pools in it */
+    int64_t idle_ns;     /* INT64_MAX never */
     int (*initializer)(void *);
     void *initarg;
     char *name_prefix;
     thrum__worker **workers; /* max_workers + THRUM__POOL_SPARE places, NULL at first; a worker stays until
-                              * the pool is freed. Set under the bucket lock (release) */
-    int places;            /* workers[0 .. places) are not NULL; relaxed, under the bucket lock */
-    int n_workers;         /* alive; under the bucket lock */
+                              * the pool is freed. Set under the bucket lock */
+    int places __attribute__((aligned(64))); /* workers[0 .. places) are not NULL; set under the bucket lock */
+    int n_workers;           /* alive; set under the bucket lock */
+    int starting;            /* of n_workers: started while no other could run, not known to run yet; bucket lock */
     thrum__worker *sleepers; /* the last to sleep first; under the bucket lock */
-    thrum_lock first;      /* held while the only unblocked worker is being started */
-    thrum_semaphore room;  /* with a queue_limit: tasks that may still be queued */
-    int starting;          /* of n_workers: started while no other could run, not known to run yet; bucket lock */
-    uint64_t cancelled;    /* tasks that were cancelled or taken back, counted by who did that, as its last touch
-                            * of the pool but for a slot; so are the next two */
-    uint64_t helped;       /* run by outside threads that waited for them */
-    uint64_t caller_ran;
-    uint64_t completed;    /* relaxed: by others than workers */
-    uint64_t unread;       /* relaxed: generation << 32 | count */
-    thrum__cold *broken;   /* the initializer's failure; read-only once BROKEN */
-    thrum__link listed;    /* among the living; under pools_lock */
+    thrum_lock first;        /* held while the only worker that could run is being started */
+    thrum__cold *broken;     /* the initializer's failure; read-only once BROKEN */
+    thrum__link listed;      /* among the living; under pools_lock */
+    thrum_semaphore room;    /* with a queue_limit: tasks that may still be queued */
+    uint64_t cancelled __attribute__((aligned(64))); /* tasks that were cancelled or taken back, counted by who
+                                                      * did that, as its last touch of the pool but for a
+                                                      * slot; so is the next */
+    uint64_t helped;         /* run by outside threads that waited for them */
+    uint64_t caller_ran;     /* relaxed: never queued, not counted elsewhere */
+    uint64_t completed;      /* relaxed: by others than workers */
+    uint64_t unread;         /* relaxed: generation << 32 | count */
     thrum__injector injector;
     thrum__shard shards[THRUM__POOL_SHARDS];
 };

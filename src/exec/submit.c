@@ -53,10 +53,10 @@ static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
 static void release(void *pool) { thrum__pool_release_slot(pool); }
 
 /* Runs a claimed task, with a slot that is taken, under an id of its own. */
-static void run_here(thrum_executor *pool, thrum_future *task, uint32_t drop) {
+static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally) {
     pthread_cleanup_push(release, pool);
     pthread_cleanup_push(leave_alias, thrum__strand_self());
-    thrum__task_run(task, thrum__worker_current(), pool, drop);
+    thrum__task_run(task, thrum__worker_current(), pool, tally, THRUM__TASK_REF);
     pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
 }
@@ -76,10 +76,7 @@ static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(v
         thrum__strand_alias_leave(thrum__strand_self());
         return rc;
     }
-    count_submit(pool);
-    /* release: pairs with thrum__pool_queued() */
-    thrum__add_release(&pool->caller_ran, 1);
-    run_here(pool, task, THRUM__TASK_REF);
+    run_here(pool, task, &pool->caller_ran);
     if (out)
         *out = task;
     return 0;
@@ -204,7 +201,7 @@ bool thrum__pool_help(thrum_future *task) {
     if (taken && thrum__pool_claim(task)) {
         /* release: pairs with thrum__pool_queued() */
         thrum__add_release(&pool->helped, 1);
-        run_here(pool, task, THRUM__TASK_REF);
+        run_here(pool, task, &pool->completed);
         return true;
     }
     if (taken)
@@ -225,7 +222,7 @@ void thrum__pool_drain(thrum_executor *pool) {
             /* release: pairs with thrum__pool_queued() */
             thrum__add_release(&pool->helped, 1);
             pthread_cleanup_push(release, pool);
-            thrum__task_run(task, thrum__worker_current(), pool, THRUM__TASK_REF);
+            thrum__task_run(task, thrum__worker_current(), pool, &pool->completed, THRUM__TASK_REF);
             pthread_cleanup_pop(1);
         }
         if (alias)

@@ -59,11 +59,10 @@ static void fail(thrum__frame *frame) {
 
 static void count(const thrum__frame *frame) {
     thrum__worker *worker = frame->worker;
-    thrum_executor *pool = frame->task->pool;
-    if (worker && worker->pool == pool)
-        thrum__store_relaxed(&worker->completed, worker->completed + 1);
+    if (frame->tally)
+        thrum__add_relaxed(frame->tally, 1);
     else
-        thrum__add_relaxed(&pool->completed, 1);
+        thrum__store_relaxed(&worker->completed, worker->completed + 1);
 }
 
 /* pthread_exit() or a cancellation unwinds the task. */
@@ -78,13 +77,14 @@ static void ended_early(void *arg) {
 }
 
 void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *slot,
-                     uint32_t drop) {
+                     uint64_t *tally, uint32_t drop) {
     thrum__strand *self = thrum__strand_self();
     thrum__frame frame; /* not filled: most of it is for failures */
     frame.outer = self->frame;
     frame.task = task;
     frame.worker = worker;
     frame.slot = slot;
+    frame.tally = tally;
     frame.name = NULL;
     if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) & THRUM__TASK_NAMED))
         frame.name = ((const thrum__named *)task->value)->name;

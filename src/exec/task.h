@@ -69,6 +69,7 @@ typedef struct thrum__frame {
     thrum_future *task;
     struct thrum__worker *worker; /* whose stack this is, NULL no worker's */
     thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL nowhere */
+    uint64_t *tally;              /* counts what is completed by others than workers of its pool */
     const char *name;             /* of the task, NULL none */
     intptr_t begin;               /* bottom of the worker's deque when the task began */
     uint32_t drop;                /* references that go when it is completed */
@@ -106,9 +107,9 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
 
 /* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop` references (times
  * THRUM__TASK_REF) go with that. `worker`: whose stack this is, or NULL; `slot`: where the caller has taken
- * a slot for it, or NULL. */
+ * a slot for it, or NULL; `tally`: counts it, NULL if it is a task of the worker's own pool. */
 void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
-                     uint32_t drop);
+                     uint64_t *tally, uint32_t drop);
 
 /* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs to it being
  * written; runs the callbacks. Returns false if it was not PENDING, for CANCELLED. */

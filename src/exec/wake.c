@@ -148,12 +148,14 @@ bool thrum__pool_no_worker(thrum_executor *pool) {
     return able <= 0;
 }
 
-/* A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it looks. */
+/* Only who makes room for another has to look for whom that helps.
+ * A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it looks. */
 void thrum__pool_release_slot(thrum_executor *pool) {
     if (thrum__pool_gone(pool))
         return;
     uint64_t state = thrum__load_relaxed(&pool->state);
-    while (!(state & THRUM__POOL_CLOSED) && !thrum__state_full(pool, state))
+    while (!(state & THRUM__POOL_CLOSED) &&
+           THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) != (unsigned)pool->max_workers)
         /* release: pairs with thrum__state_take_slot() */
         if (thrum__cas_release(&pool->state, &state, state - THRUM__POOL_BUSY))
             return;

@@ -96,7 +96,7 @@ static void execute(thrum__worker *worker, thrum_future *task) {
         return;
     }
     thrum__store_relaxed(&worker->claimed, worker->claimed + 1);
-    thrum__task_run(task, worker, NULL, THRUM__TASK_REF);
+    thrum__task_run(task, worker, NULL, NULL, THRUM__TASK_REF);
 }
 
 static bool may_go_on(const thrum_executor *pool) {

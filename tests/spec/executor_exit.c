@@ -146,6 +146,7 @@ static int use_in_child(void) {
 
 static void test_fork(void **state) {
     (void)state;
+    spec_skip_under_tsan("does not start threads in a forked child");
     thrum_event_clear(&go);
     thrum_event_clear(&started);
     pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: what was submitted
+ * runs, what was not taken says so, and no failure is lost. Linked with --wrap for these functions. */
+#include "spec.h"
+
+#include <pthread.h>
+
+#include "strand_test.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+
+/* Counts down to the call that fails; 0 and less: none. `all`: those after it fail too. */
+static int memory_in;
+static int thread_in;
+static bool all;
+
+static bool due(int *in) {
+    int n = __atomic_load_n(in, __ATOMIC_RELAXED);
+    if (n <= 0)
+        return false;
+    if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
+        return true;
+    return __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
+}
+
+void *__wrap_malloc(size_t size) {
+    if (!due(&memory_in))
+        return __real_malloc(size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    if (!due(&memory_in))
+        return __real_calloc(n, size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg) {
+    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+}
+
+static void fail_from(int memory, int thread, bool every) {
+    strand_test_fail_start(thread, -EAGAIN);
+    __atomic_store_n(&all, every, __ATOMIC_RELAXED);
+    __atomic_store_n(&memory_in, memory, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread_in, thread, __ATOMIC_RELAXED);
+}
+
+static void fail_no_more(void) { fail_from(0, 0, false); }
+
+static int ran;
+
+static void *work(void *arg) {
+    __atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
+    return arg;
+}
+
+static thrum_executor *pool;
+
+static void *nest(void *arg) {
+    thrum_future *future = NULL;
+    __atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
+    if (thrum_submit(pool, &future, work, arg) != 0)
+        return arg;
+    void *result = NULL;
+    assert_int_equal(thrum_future_result(future, &result), 0);
+    thrum_future_free(future);
+    return result;
+}
+
+/* Returns how many submits were refused. */
+static int use(int n) {
+    thrum_future *futures[8];
+    int refused = 0, taken = 0;
+    ran = 0;
+    for (int i = 0; i < n; i++) {
+        thrum_future *future = NULL;
+        int rc = thrum_submit(pool, &future, i % 2 ? nest : work, &futures[i]);
+        assert_true(rc == 0 || rc == -EAGAIN || rc == -ENOMEM);
+        assert_int_equal(rc == 0, future != NULL);
+        refused += rc != 0;
+        if (rc == 0)
+            futures[taken++] = future;
+    }
+    fail_no_more();
+    for (int i = 0; i < taken; i++) {
+        void *result = NULL;
+        assert_int_equal(thrum_future_result(futures[i], &result), 0);
+        assert_non_null(result);
+        thrum_future_free(futures[i]);
+    }
+    assert_true(ran >= taken);
+    return refused;
+}
+
+static void test_no_pool_without_memory(void **state) {
+    (void)state;
+    int n = 1;
+    for (;; n++) {
+        fail_from(n, 0, false);
+        pool = thrum_executor_new(NULL);
+        fail_no_more();
+        if (pool)
+            break;
+        assert_int_equal(errno, ENOMEM);
+    }
+    assert_in_range(n, 2, 10);
+    assert_int_equal(use(4), 0);
+    thrum_executor_free(pool);
+}
+
+static void test_submits_without_memory(void **state) {
+    (void)state;
+    for (int n = 1; n < 30; n++) {
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 3});
+        fail_from(n, 0, false);
+        (void)use(8);
+        assert_int_equal(use(8), 0);
+        thrum_executor_free(pool);
+        assert_int_equal(thrum_thread_active_count(), 1);
+    }
+}
+
+static void test_submits_without_threads(void **state) {
+    (void)state;
+    int refused = 0;
+    for (int n = 1; n < 6; n++) {
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 4});
+        fail_from(0, n, false);
+        refused += use(8);
+        thrum_executor_free(pool);
+    }
+    assert_int_equal(refused, 1); /* with one worker the pool runs on */
+}
+
+static void test_no_thread_at_all(void **state) {
+    (void)state;
+    spec_needs_os("that every start fails");
+    thrum_future *future = NULL;
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 4});
+    ran = 0;
+    fail_from(0, 1, true);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(thrum_submit(pool, &future, work, NULL), -EAGAIN);
+        assert_null(future);
+    }
+    assert_int_equal(ran, 0);
+    assert_int_equal(thrum_submit(pool, NULL, work, NULL), 0); /* taken: then it runs here */
+    assert_int_equal(ran, 1);
+    fail_no_more();
+    assert_int_equal(use(4), 0);
+    thrum_executor_free(pool);
+}
+
+static void *submit_some(void *refused) {
+    for (int i = 0; i < 50; i++) {
+        thrum_future *future = NULL;
+        int rc = thrum_submit(pool, &future, nest, refused);
+        assert_true(rc == 0 || rc == -EAGAIN || rc == -ENOMEM);
+        if (rc == 0) {
+            assert_int_equal(thrum_future_result(future, NULL), 0);
+            thrum_future_free(future);
+        }
+    }
+    return NULL;
+}
+
+static void test_failures_among_many_submitters(void **state) {
+    (void)state;
+    for (int n = 1; n < 10; n++) {
+        spec_team team = {.n = 0};
+        int refused = 0;
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2, .idle_timeout = 20e-6});
+        spec_team_start(&team, 3, submit_some, &refused);
+        fail_from(3 * n, n, false);
+        spec_team_join(&team);
+        fail_no_more();
+        thrum_executor_free(pool);
+    }
+}
+
+static void *fail_without_memory(void *arg) {
+    fail_from(1, 0, true);
+    thrum_raise(-EIO, "kept");
+    return arg;
+}
+
+static int n_seen, seen_code;
+
+static void hook(const thrum_failure *failure, void *arg) {
+    (void)arg;
+    n_seen++;
+    seen_code = failure->code;
+    assert_non_null(failure->message);
+}
+
+static void test_a_failure_is_not_lost_without_memory(void **state) {
+    (void)state;
+    thrum_future *future = NULL;
+    n_seen = 0;
+    thrum_set_excepthook(hook, NULL);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_int_equal(thrum_submit(pool, &future, fail_without_memory, NULL), 0);
+    assert_int_equal(thrum_wait(&future, 1, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+    fail_no_more();
+    assert_int_equal(thrum_future_result(future, NULL), -EIO);
+    assert_int_equal(thrum_future_error(future)->code, -EIO);
+    thrum_future_free(future);
+    assert_int_equal(n_seen, 0);
+    assert_int_equal(thrum_submit(pool, NULL, fail_without_memory, NULL), 0);
+    thrum_executor_free(pool);
+    fail_no_more();
+    assert_int_equal(n_seen, 1);
+    assert_int_equal(seen_code, -EIO);
+    thrum_set_excepthook(NULL, NULL);
+}
+
+static void test_callbacks_and_iterations_without_memory(void **state) {
+    (void)state;
+    thrum_future *promise = thrum_future_new();
+    fail_from(1, 0, true);
+    assert_int_equal(thrum_future_add_done_callback(promise, NULL, NULL), -ENOMEM);
+    for (int n = 1; n <= 3; n++) {
+        fail_from(n, 0, false);
+        assert_null(thrum_as_completed(&promise, 1, THRUM_NEVER));
+        assert_int_equal(errno, ENOMEM);
+    }
+    fail_no_more();
+    thrum_future_free(promise);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
+           cmocka_unit_test(test_submits_without_memory),
+           cmocka_unit_test(test_submits_without_threads), cmocka_unit_test(test_no_thread_at_all),
+           cmocka_unit_test(test_failures_among_many_submitters),
+           cmocka_unit_test(test_a_failure_is_not_lost_without_memory),
+           cmocka_unit_test(test_callbacks_and_iterations_without_memory));
