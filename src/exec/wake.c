@@ -53,8 +53,8 @@ static void give_place_back(thrum_executor *pool, thrum__worker *worker, bool fi
 }
 
 /* What the pool needs: NOTHING, a sleeper that was WOKEN (granted), or a worker to be STARTED: as the FIRST that
- * can run, or beside others. */
-enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE };
+ * can run, or beside others; for that there may be NO_PLACE, or NEEDS_MEMORY that is not at hand yet. */
+enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE, NEEDS_MEMORY };
 
 /* Under the bucket lock. */
 static int decide(thrum_executor *pool, bool first, thrum__worker **worker, thrum__worker **spare,
@@ -76,6 +76,8 @@ static int decide(thrum_executor *pool, bool first, thrum__worker **worker, thru
     if (able <= 0 && !first)
         return FIRST;
     *worker = take_place(pool, spare);
+    if (!*worker && !*spare && pool->places < pool->max_workers + THRUM__POOL_SPARE)
+        return NEEDS_MEMORY;
     if (!*worker)
         return able > 0 ? NOTHING : NO_PLACE;
     (*worker)->counted = able > 0;
@@ -108,8 +110,6 @@ static int wake_slow(thrum_executor *pool) {
     int rc = 0;
     for (;;) {
         thrum__link granted = THRUM__LIST_INIT(granted);
-        if (!spare && thrum__load_relaxed(&pool->places) < pool->max_workers + THRUM__POOL_SPARE)
-            spare = thrum__worker_new();
         thrum__bucket *bucket = thrum__lot_lock(pool);
         int what = decide(pool, first, &worker, &spare, &granted, bucket);
         thrum__lot_unlock(bucket);
@@ -119,7 +119,12 @@ static int wake_slow(thrum_executor *pool) {
             first = true;
             continue;
         }
-        if (what == NO_PLACE)
+        if (what == NEEDS_MEMORY) {
+            spare = thrum__worker_new();
+            if (spare)
+                continue;
+        }
+        if (what == NO_PLACE || (what == NEEDS_MEMORY && thrum__pool_no_worker(pool)))
             rc = -EAGAIN;
         if (what != STARTED || (rc = start(pool, worker)) == 0 || first)
             break;

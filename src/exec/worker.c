@@ -15,7 +15,7 @@
 #include "thread/thread.h"
 
 enum { BATCH_MAX = 32, INJECTOR_EVERY = 61, CACHE_LINE = 64 };
-enum { LOOK_NS = 20000, LOOK_PAUSES = 8, VAIN_MAX = 16 };
+enum { LOOK_NS = 20000, LOOK_ANYWAY_NS = 2000, LOOK_PAUSES = 8, VAIN_MAX = 16 };
 
 thrum__worker *thrum__worker_new(void) {
     char *memory = calloc(1, sizeof(thrum__worker) + CACHE_LINE);
@@ -132,7 +132,8 @@ static bool look(thrum__worker *worker, uint32_t *vain) {
     thrum_executor *pool = worker->pool;
     thrum__strand *self = thrum__strand_self();
     uint32_t looks = thrum__cpu_pauses(LOOK_NS) / LOOK_PAUSES;
-    for (;;) {
+    uint32_t anyway = thrum__cpu_pauses(LOOK_ANYWAY_NS) / LOOK_PAUSES;
+    for (bool yielded = self->ops != &thrum__strand_os;;) {
         uint64_t state = thrum__state_load(pool);
         if (state & THRUM__POOL_LEAVING)
             return false;
@@ -141,9 +142,15 @@ static bool look(thrum__worker *worker, uint32_t *vain) {
                 self->ops->yield();
             return thrum__state_take_slot(pool, THRUM__POOL_BUSY);
         }
-        if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 1 || looks-- == 0 ||
-            !thrum__strand_may_spin(self))
+        if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 1 || yielded)
             return false;
+        if (looks == 0 || (anyway == 0 && !thrum__strand_may_spin(self))) {
+            self->ops->yield(); /* whoever has work may be waiting for this CPU */
+            yielded = true;
+            continue;
+        }
+        looks--;
+        anyway -= anyway > 0;
         for (int i = 0; i < LOOK_PAUSES; i++)
             thrum__pause();
     }
