@@ -32,17 +32,16 @@ static int finish(int64_t deadline) {
         return 0;
     thrum__pool_close(pool, false);
     int rc = thrum__pool_wait(pool, deadline, false);
-    return rc == 0 ? 1 : rc;
+    return rc == 0 ? -EAGAIN : rc;
 }
 
-static size_t names(char *text, size_t size) {
-    size_t used = 0;
+static size_t add_names(char *names, size_t size, size_t used) {
     thrum__raw_lock_acquire(&thrum__pools_lock);
     THRUM__EACH(link, &thrum__pools) {
         const thrum_executor *pool = THRUM__MEMBER(thrum_executor, listed, link);
-        if (pool->daemon || used >= size || thrum__pool_at_rest(pool))
+        if (pool->daemon || used >= size - 1 || thrum__pool_gone(pool) || thrum__pool_at_rest(pool))
             continue;
-        int n = snprintf(text + used, size - used, "%spool \"%s\"", used ? ", " : "",
+        int n = snprintf(names + used, size - used, "%spool \"%s\"", used ? ", " : "",
                          pool->name_prefix);
         used += n > 0 ? (size_t)n : 0;
     }
@@ -61,7 +60,7 @@ static void desert(void) {
     }
 }
 
-static const thrum__exit_more more_hooks = {finish, names, desert};
+static const thrum__exit_more more_hooks = {finish, add_names, desert};
 
 static void prepare_fork(void) { thrum__raw_lock_acquire(&thrum__pools_lock); }
 

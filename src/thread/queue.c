@@ -198,9 +198,9 @@ static bool observe_put(void *queue) {
 }
 
 static const thrum__waitable_ops get_ops = {get_ready, getters, observe_get, NULL,
-                                            &thrum__queue_getting.kind};
+                                            &thrum__queue_getting.kind, NULL};
 static const thrum__waitable_ops put_ops = {put_ready, putters, observe_put, NULL,
-                                            &thrum__queue_putting.kind};
+                                            &thrum__queue_putting.kind, NULL};
 
 thrum_waitable thrum_queue_get_waitable(thrum_queue *queue) {
     return (thrum_waitable){&get_ops, queue};

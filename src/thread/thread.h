@@ -94,10 +94,11 @@ void thrum__failure_report(const thrum_failure *failure);
 
 /* What else the end of the program waits for, set by floor 4. */
 typedef struct thrum__exit_more {
-    /* Waits for something until `deadline`: 1, look again; 0, there is nothing; or -ETIMEDOUT. */
+    /* Waits for something until `deadline`: -EAGAIN, look again; 0, there is nothing; or -ETIMEDOUT. */
     int (*finish)(int64_t deadline);
-    /* Writes what is waited for into `text`; returns how long that is. */
-    size_t (*names)(char *text, size_t size);
+    /* Appends what is waited for to `names`, of which `used` bytes of `size` are in use. Returns how many are
+     * then. */
+    size_t (*names)(char *names, size_t size, size_t used);
     /* The current strand is inside exit() and will not come back to what it was doing. */
     void (*desert)(void);
 } thrum__exit_more;
