@@ -8,7 +8,9 @@
  *         ...
  *     }
  *
- * Tasks start in the order they were submitted. A task may submit others and wait for them, on any number
+ * Tasks start in the order they were submitted, exactly so from outside on one worker; what a task submits queues up
+ * behind what its worker has at hand. At most max_workers tasks run at once, those apart that come back from a wait
+ * for others. A task may submit others and wait for them, on any number
  * of workers: a worker that waits for a task of its own pool runs it if it has not started, else another worker
  * takes its place. No failure is lost (see thrum/future.h). */
 #ifndef THRUM_EXECUTOR_H
@@ -38,7 +40,7 @@ typedef struct thrum_backend thrum_backend;
 
 /* Options of thrum_executor_new(); zero is the default of each. */
 typedef struct thrum_executor_opts {
-    int max_workers; /* default: the CPUs that this process may use, by affinity and cgroup quota; or
+    int max_workers; /* up to 3500; default: the CPUs that this process may use, by affinity and cgroup quota; or
                       * what the environment variable THRUM_MAX_WORKERS says */
     const char *name_prefix;            /* copied; workers are called "prefix_0", ...; default "Pool-1", ... */
     int (*initializer)(void *initarg);  /* called by each worker before its first task; a negative code, or
@@ -57,9 +59,9 @@ typedef struct thrum_executor_opts {
 THRUM_API thrum_executor *thrum_executor_new(const thrum_executor_opts *opts);
 
 /* Submits fn(arg). `*out` gets a future to be freed; with `out` NULL the task just runs, and its failure
- * goes to the excepthook. Returns 0, -ESHUTDOWN, -EPIPE (broken: its initializer failed), -EAGAIN (refused by the
+ * goes to the excepthook. Returns 0, -ESHUTDOWN, -EPIPE (broken: its initializer failed; or made before a fork), -EAGAIN (refused by the
  * limit, or no worker could be started and none runs), -EINVAL (fn is NULL) or -ENOMEM; then the task
- * was not taken. A worker's own submit never waits for room: where it would, it runs the task itself. Any
+ * was not taken. Without a worker to be had and with `out` NULL the caller runs it. A worker's own submit never waits for room: where it would, it runs the task itself. Any
  * thread. */
 THRUM_API int thrum_submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg),
                            void *arg);

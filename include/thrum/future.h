@@ -29,16 +29,19 @@ THRUM_API thrum_future *thrum_future_new(void);
 
 /* Blocks until the future is done. Returns 0 and the result in `*result` (which may be NULL); or the code of
  * its failure, -ECANCELED if it was cancelled, with `*result` untouched. A worker that waits for a task of its own
- * pool runs it if it has not started. -EDEADLK: the tasks wait for each other in a circle; -EAGAIN: too many
+ * pool runs it if it has not started; another thread does if the task is the next to start, a slot of the pool is free and
+ * it has no initializer. -EDEADLK: the tasks wait for each other in a circle; -EAGAIN: too many
  * workers of this pool wait already. thrum_future_error() tells a failure of the wait from the task's own. */
 THRUM_API int thrum_future_result(thrum_future *future, void **result);
 
-/* As thrum_future_result(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread). */
+/* As thrum_future_result(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread). Does not
+ * run the task itself, except with THRUM_NEVER in a thread that is not interruptible. */
 THRUM_API int thrum_future_result_until(thrum_future *future, thrum_deadline deadline,
                                         void **result) THRUM_NODISCARD;
 
 /* Blocks until the future is done. Returns its failure (code -ECANCELED if it was cancelled), or NULL when it
- * has none. The failure lives as long as the handle. */
+ * has none. The failure lives as long as the handle. A wait that cannot end gives a failure with code -EDEADLK or
+ * -EAGAIN (thrum_future_done() is false then). */
 THRUM_API const thrum_failure *thrum_future_error(thrum_future *future);
 
 /* As thrum_future_error(), until `deadline`: the failure or NULL in `*failure`, and 0; else -ETIMEDOUT,
@@ -99,7 +102,7 @@ typedef enum thrum_wait_when {
 } thrum_wait_when;
 
 /* Blocks until as many of futures[0..n) are done as `when` says, or `deadline` has come. Returns 0,
- * -ETIMEDOUT, -EINTR in an interruptible thread, -EINVAL or -ENOMEM, and as thrum_future_result() for a
+ * -ETIMEDOUT, -EINTR in an interruptible thread, -EINVAL (n < 0, or `when` is none of these) or -ENOMEM, and as thrum_future_result() for a
  * worker that waits for its own pool. thrum_future_done() tells which. A failure does not count as read. */
 THRUM_API int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when,
                          thrum_deadline deadline) THRUM_NODISCARD;
@@ -113,8 +116,8 @@ THRUM_API int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when wh
  */
 typedef struct thrum_completed thrum_completed;
 
-/* Begins such an iteration, with one deadline for all of it. A future that stands twice in the array comes
- * once. NULL with errno ENOMEM or EINVAL. Each iteration is used by one thread at a time. */
+/* Begins such an iteration, with one deadline for all of it. What is done already comes first, in the order of the
+ * array. A future that stands twice in it comes once. NULL with errno ENOMEM or EINVAL. Each iteration is used by one thread at a time. */
 THRUM_API thrum_completed *thrum_as_completed(thrum_future *const *futures, int n,
                                               thrum_deadline deadline);
 

@@ -179,7 +179,7 @@ static void test_idle_workers_leave(void **state) {
         thrum_future *future = submit(pool, identity, pool);
         result_of(future);
         do {
-            (void)thrum_sleep(0.001);
+            spec_yield();
             thrum_executor_get_stats(pool, &stats);
         } while (stats.workers > 0);
     }
@@ -188,13 +188,14 @@ static void test_idle_workers_leave(void **state) {
 
 static void test_idle_timeout_beside_submits(void **state) {
     (void)state;
+    reset();
     thrum_executor *pool =
         thrum_executor_new(&(thrum_executor_opts){.max_workers = 2, .idle_timeout = 20e-6});
     for (int i = 0; i < MANY; i++) {
         thrum_future *future = submit(pool, identity, pool);
         assert_int_equal(thrum_wait(&future, 1, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
         thrum_future_free(future);
-        (void)thrum_sleep(spec_random(40) * 1e-6);
+        (void)thrum_event_wait_until(&go, thrum_in(spec_random(40) * 1e-6));
     }
     thrum_executor_free(pool);
 }

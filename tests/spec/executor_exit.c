@@ -106,7 +106,7 @@ static void test_exit_in_a_task(void **state) {
 }
 
 static void *linger(void *arg) {
-    (void)thrum_sleep(5.2);
+    (void)thrum_event_wait_until(&go, thrum_in(5.2));
     say("done\n");
     return arg;
 }
@@ -120,6 +120,7 @@ static int linger_at_exit(void) {
 static void test_the_notice_names_the_pool(void **state) {
     (void)state;
     spec_needs_test_strand("five seconds in no time");
+    thrum_event_clear(&go);
     spec_exits(linger_at_exit, 0, &end);
     assert_non_null(strstr(end.text, "waits for pool \"slow\""));
     assert_non_null(strstr(end.text, "done\n"));
