@@ -195,7 +195,7 @@ static void test_idle_timeout_beside_submits(void **state) {
         thrum_future *future = submit(pool, identity, pool);
         assert_int_equal(thrum_wait(&future, 1, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
         thrum_future_free(future);
-        (void)thrum_event_wait_until(&go, thrum_in(spec_random(40) * 1e-6));
+        assert_int_equal(thrum_event_wait_until(&go, thrum_in(spec_random(40) * 1e-6)), -ETIMEDOUT);
     }
     thrum_executor_free(pool);
 }
