@@ -2,6 +2,7 @@
 /* Tasks that wait for tasks of their own pool, and what a task is inside another one. */
 #include "spec.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,9 @@ static void *result_of(thrum_future *future) {
 }
 
 static void with_pool(int workers, void (*body)(void)) {
-    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = workers});
+    /* Nobody times out, which would hide a lost wake. */
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = workers, .idle_timeout = INFINITY});
     assert_non_null(pool);
     body();
     thrum_executor_free(pool);
@@ -90,6 +93,24 @@ static void others_take_the_place(void) {
 static void test_another_worker_takes_the_place_of_who_waits(void **state) {
     (void)state;
     with_pool(2, others_take_the_place);
+}
+
+/* The first waits, unknown to the pool, for the second; both may be submitted while one worker is being woken. */
+static void pairs(void) {
+    for (int i = 0; i < 100; i++) {
+        thrum_event_clear(&go);
+        thrum_future *both[] = {submit(wait_for_go, &go), submit(free_go, NULL)};
+        assert_int_equal(thrum_wait(both, 2, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+        result_of(both[0]);
+        result_of(both[1]);
+        for (int yields = (int)spec_random(4); yields > 0; yields--)
+            spec_yield();
+    }
+}
+
+static void test_a_woken_worker_wakes_the_next(void **state) {
+    (void)state;
+    with_pool(2, pairs);
 }
 
 static thrum_future *promise;
@@ -342,6 +363,7 @@ static void test_pools_that_wait_for_each_other(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_nested_to_depth_1000),
            cmocka_unit_test(test_a_pool_of_one_that_waits_on_itself),
+           cmocka_unit_test(test_a_woken_worker_wakes_the_next),
            cmocka_unit_test(test_another_worker_takes_the_place_of_who_waits),
            cmocka_unit_test(test_every_kind_of_wait_frees_the_worker),
            cmocka_unit_test(test_wait_for_many_inside), cmocka_unit_test(test_a_circle_is_found),

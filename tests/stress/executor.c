@@ -2,6 +2,7 @@
 /* More workers than CPUs, submits from everywhere, waits of every kind, cancels: every task is accounted for. */
 #include "spec.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,42 @@ static void test_pools_that_come_and_go(void **state) {
     }
 }
 
+static thrum_event gate;
+
+static void *wait_at_gate(void *arg) {
+    thrum_event_wait(&gate);
+    return arg;
+}
+
+static void *open_gate(void *arg) {
+    thrum_event_set(&gate);
+    return arg;
+}
+
+/* The next submit comes just when the workers have done, look for more, or are about to sleep. */
+static void test_no_wake_is_lost(void **state) {
+    (void)state;
+    memset(&s, 0, sizeof s);
+    s.end = thrum_in(spec_stress_seconds());
+    s.pool =
+        thrum_executor_new(&(thrum_executor_opts){.max_workers = 2, .idle_timeout = INFINITY});
+    while (thrum_now().ns < s.end.ns) {
+        bool pair = spec_random(4) == 0;
+        thrum_event_clear(&gate);
+        thrum_future *both[] = {submit(pair ? wait_at_gate : leaf, NULL), NULL};
+        if (pair)
+            both[1] = submit(open_gate, NULL);
+        assert_int_equal(thrum_wait(both, pair ? 2 : 1, THRUM_ALL_COMPLETED, thrum_in(20)), 0);
+        thrum_future_free(both[0]);
+        thrum_future_free(both[1]);
+        int64_t until = thrum_now().ns + spec_random(30000);
+        while (thrum_now().ns < until)
+            continue;
+    }
+    thrum_executor_free(s.pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_more_workers_than_cpus),
            cmocka_unit_test(test_workers_that_come_and_go), cmocka_unit_test(test_a_full_queue),
-           cmocka_unit_test(test_pools_that_come_and_go));
+           cmocka_unit_test(test_pools_that_come_and_go),
+           cmocka_unit_test(test_no_wake_is_lost));
