@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/raw_lock.h"
 #include "exec/injector.h"
+#include "exec/source.h"
 #include "exec/worker.h"
 
 /* How many workers a pool may have beyond max_workers, while others wait for futures; counters of submits. */
@@ -76,6 +77,7 @@ struct thrum_executor {
     uint64_t completed;      /* relaxed: by others than workers */
     uint64_t unread;         /* relaxed: generation << 32 | count */
     thrum__injector injector;
+    thrum__sources sources; /* what idle workers help with: maps, fork-joins */
     thrum__shard shards[THRUM__POOL_SHARDS];
 };
 
@@ -126,6 +128,9 @@ static inline int thrum__pool_places(const thrum_executor *pool) {
 
 /* Returns whether there is work that nobody has taken; seq_cst, for who has announced something. */
 bool thrum__pool_visible(const thrum_executor *pool);
+
+/* The same, of tasks only. */
+bool thrum__pool_tasks_visible(const thrum_executor *pool);
 
 /* Says that work was published for the pool: wakes or starts one worker if none looks for work. Must follow the
  * publication, which is a seq_cst read-modify-write. Returns 0, or -EAGAIN when no worker can be started and none
@@ -192,7 +197,8 @@ extern thrum__link thrum__pools;
 /* Counts a failure that was reported as unread, if `pool` is still the one of that generation. */
 void thrum__pool_count_unread(thrum_executor *pool, uint32_t generation);
 
-/* Submits as thrum_submit() does, with flags for the word of the record (THRUM__TASK_NAMED). */
+/* Submits as thrum_submit() does, with flags for the word of the record: THRUM__TASK_NAMED; THRUM__TASK_OWNED,
+ * which means that `arg` is freed with the record, and when there is none; fn must return it. */
 int thrum__submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg), void *arg,
                   uint32_t flags);
 

@@ -5,16 +5,21 @@
 #include "base/panic.h"
 #include "exec/pool.h"
 
-const thrum__work_source *thrum__work_source_fork;
+const thrum__work_source *thrum__work_source_hook;
 
-bool thrum__pool_visible(const thrum_executor *pool) {
+bool thrum__pool_tasks_visible(const thrum_executor *pool) {
     if (thrum__injector_visible(&pool->injector))
         return true;
     int places = thrum__pool_places(pool);
     for (int i = 0; i < places; i++)
         if (thrum__deque_visible(&pool->workers[i]->deque))
             return true;
-    return thrum__work_source_fork && thrum__work_source_fork->visible(pool);
+    return false;
+}
+
+bool thrum__pool_visible(const thrum_executor *pool) {
+    return thrum__pool_tasks_visible(pool) ||
+           (thrum__work_source_hook && thrum__work_source_hook->visible(pool));
 }
 
 /* Returns a place for a worker whose thread is to be started, NULL without memory or room. Under the bucket lock. */

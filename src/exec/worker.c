@@ -30,8 +30,6 @@ thrum__worker *thrum__worker_new(void) {
 void thrum__worker_free(thrum__worker *worker) {
     if (!worker)
         return;
-    if (worker->fork)
-        thrum__work_source_fork->free(worker->fork);
     free(worker->memory);
 }
 
@@ -110,12 +108,13 @@ static bool may_go_on(const thrum_executor *pool) {
  * slot its own and SEARCHING no more. */
 static bool work(thrum__worker *worker) {
     thrum_executor *pool = worker->pool;
-    const thrum__work_source *source = thrum__work_source_fork;
+    const thrum__work_source *source = thrum__work_source_hook;
     thrum_future *task = thrum__pool_take(pool, worker);
     if (!task && !(source && source->visible(pool)))
         return false;
     thrum__state_add(pool, -THRUM__POOL_SEARCHING);
-    if (thrum__pool_visible(pool))
+    /* A source wakes others itself, once this worker is inside. */
+    if (task ? thrum__pool_visible(pool) : thrum__pool_tasks_visible(pool))
         (void)thrum__pool_notify(pool); /* this worker runs: it cannot fail */
     do {
         if (task)

@@ -21,7 +21,6 @@ typedef struct thrum__worker {
     uint64_t claimed;        /* relaxed, own: tasks that it started */
     uint64_t completed;      /* relaxed, own */
     uint64_t helped;         /* relaxed, own: of these, while it waited for them */
-    void *fork;              /* what fork_join.c keeps per worker; NULL until it is used */
     thrum_thread *thread;    /* under the bucket lock of the pool */
     void *memory;            /* what free() takes; read-only */
     bool counted;            /* SEARCHING by who starts it; read-only once it runs */
@@ -36,7 +35,7 @@ static inline thrum__worker *thrum__worker_current(void) {
     return frame ? frame->worker : NULL;
 }
 
-/* Work of another kind than tasks, which idle workers look for too: what fork_join.c sets. */
+/* Work of another kind than tasks, which idle workers look for too: source.c. */
 typedef struct thrum__work_source {
     /* Returns whether a thief of `pool` would find something. Called after the sleeper has announced itself with
      * a seq_cst read-modify-write: loads must be seq_cst, and who publishes must then call
@@ -44,12 +43,10 @@ typedef struct thrum__work_source {
     bool (*visible)(const thrum_executor *pool);
     /* Takes one piece of work and runs it to its end on `thief`. Returns false if it found none. */
     bool (*run)(thrum__worker *thief);
-    /* Frees worker->fork: the pool is being freed. */
-    void (*free)(void *fork);
 } thrum__work_source;
 
 /* NULL: none. Set by a constructor. */
-extern const thrum__work_source *thrum__work_source_fork;
+extern const thrum__work_source *thrum__work_source_hook;
 
 /* Runs one task (or other work) of the pool of `worker`, the current one, which waits for something else: only of its
  * own subtree, above `begin` in its deque. Returns false if there is none. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "exec/part.h"
+
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/fork.h"
+#include "exec/pool.h"
+#include "exec/worker.h"
+
+int thrum__part_allowed(const thrum_executor *pool) {
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    if ((state & THRUM__POOL_BROKEN) || pool->fork_generation != thrum__fork_generation())
+        return -EPIPE;
+    return (state & THRUM__POOL_CLOSED) && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;
+}
+
+bool thrum__part_here(const thrum_executor *pool) {
+    return !pool->initializer || thrum__pool_worker(pool);
+}
+
+typedef struct submitted {
+    int (*call)(void *);
+    void *arg;
+    int code;
+} submitted;
+
+static void *run_submitted(void *arg) {
+    submitted *it = arg;
+    it->code = it->call(it->arg);
+    return NULL;
+}
+
+int thrum__part_submit(thrum_executor *pool, int (*call)(void *), void *arg) {
+    submitted it = {call, arg, 0};
+    thrum_future *future;
+    int rc = thrum_submit(pool, &future, run_submitted, &it);
+    if (rc != 0)
+        return rc;
+    const thrum_failure *failure = thrum_future_error(future);
+    rc = failure ? failure->code : it.code;
+    if (failure)
+        thrum_raise_at(failure->file, failure->line, failure->code, "%s", failure->message);
+    thrum_future_free(future);
+    return rc;
+}
+
+void thrum__whole_init(thrum__whole *whole) {
+    const thrum__frame *frame = thrum__frame_current();
+    whole->task = frame ? frame->task : NULL;
+    whole->name = frame ? frame->name : NULL;
+}
+
+void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
+    thrum__strand *self = thrum__strand_self();
+    thrum__frame *outer = self->frame;
+    thrum__worker *worker = outer ? outer->worker : NULL;
+    part->whole = whole;
+    part->frame.outer = outer;
+    part->frame.task = whole->task;
+    part->frame.worker = worker;
+    part->frame.name = whole->name;
+    part->frame.begin = worker ? thrum__load_relaxed(&worker->deque.bottom) : 0;
+    part->frame.drop = 0;
+    part->frame.raised = part->frame.deadlock = false;
+    part->frame.executing = true;
+    self->frame = &part->frame;
+}
+
+void thrum__part_end(thrum__part *part) { thrum__strand_self()->frame = part->frame.outer; }
+
+/* Returns whether a failure at `index` comes before what is known. Under the lock. */
+static bool first(const thrum__whole *whole, uint64_t index) {
+    return whole->failure.code == 0 || index < whole->index;
+}
+
+int thrum__part_failed(thrum__part *part, uint64_t index) {
+    thrum__whole *whole = part->whole;
+    thrum__frame *frame = &part->frame;
+    if (!frame->raised)
+        return 0;
+    frame->raised = false;
+    thrum__raw_lock_acquire(&whole->lock);
+    if (first(whole, index)) {
+        whole->index = index;
+        whole->failure = frame->failure;
+        whole->failure.message = strcpy(whole->message, frame->message);
+    }
+    thrum__raw_lock_release(&whole->lock);
+    return frame->failure.code;
+}
+
+void thrum__whole_failed(thrum__whole *whole, uint64_t index, int code) {
+    thrum__raw_lock_acquire(&whole->lock);
+    if (first(whole, index)) {
+        whole->index = index;
+        whole->failure = (thrum_failure){.code = code};
+    }
+    thrum__raw_lock_release(&whole->lock);
+}
+
+int thrum__whole_raise(thrum__whole *whole) {
+    const thrum_failure *failure = &whole->failure;
+    if (failure->code != 0 && failure->message)
+        thrum_raise_at(failure->file, failure->line, failure->code, "%s", failure->message);
+    return failure->code;
+}
