@@ -18,6 +18,7 @@ enum {
     THRUM__FORK_LOG,
     THRUM__FORK_SLAB,
     THRUM__FORK_EXEC,
+    THRUM__FORK_TASKS,
     THRUM__FORK_PLACES
 };
 

@@ -82,6 +82,8 @@ static void die(thrum_future *task, uint32_t word) {
     if (failed && !((uintptr_t)task->cold & 1))
         free(task->cold);
     thrum__hooks_drop(task);
+    if (word & THRUM__TASK_OWNED)
+        free(task->value);
     thrum__task_recycle(task);
 }
 

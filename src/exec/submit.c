@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "base/fork.h"
 #include "base/panic.h"
@@ -61,11 +62,18 @@ static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally) 
     pthread_cleanup_pop(1);
 }
 
+/* The task was not made: what it would have owned goes. */
+static int not_made(int rc, uint32_t flags, void *arg) {
+    if (flags & THRUM__TASK_OWNED)
+        free(arg);
+    return rc;
+}
+
 static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                          uint32_t flags) {
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
     if (!thrum__strand_alias_enter(thrum__strand_self()))
-        return -ENOMEM;
+        return not_made(-ENOMEM, flags, arg);
     uint64_t state = thrum__state_add(pool, THRUM__POOL_BUSY);
     int rc = refusal(pool, state);
     thrum_future *task = NULL;
@@ -74,7 +82,7 @@ static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(v
     if (rc != 0) {
         thrum__pool_release_slot(pool);
         thrum__strand_alias_leave(thrum__strand_self());
-        return rc;
+        return not_made(rc, flags, arg);
     }
     run_here(pool, task, &pool->caller_ran);
     if (out)
@@ -126,17 +134,17 @@ int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
     const uint64_t special = THRUM__POOL_CLOSED | THRUM__POOL_BROKEN;
     int rc;
     if (THRUM__UNLIKELY(gone(pool)))
-        return -EPIPE;
+        return not_made(-EPIPE, flags, arg);
     uint64_t state = thrum__load_relaxed(&pool->state);
     if (THRUM__UNLIKELY(state & special) && (rc = refusal(pool, state)) != 0)
-        return rc;
+        return not_made(rc, flags, arg);
     if (pool->room_max && (rc = take_room(pool)) != ROOM)
-        return rc == NO_ROOM ? run_by_caller(pool, out, fn, arg, flags) : rc;
+        return rc == NO_ROOM ? run_by_caller(pool, out, fn, arg, flags) : not_made(rc, flags, arg);
     thrum_future *task = new_task(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg);
     if (!task) {
         if (pool->room_max)
             thrum_semaphore_release(&pool->room, 1);
-        return -ENOMEM;
+        return not_made(-ENOMEM, flags, arg);
     }
     put(pool, task); /* without `out` *task may be gone from here */
     rc = thrum__pool_notify(pool);

@@ -22,6 +22,7 @@
  *   CANCEL     somebody tried to cancel what runs          set by cancel
  *   PROMISE    completed by its user, not by a pool        read-only
  *   NAMED      arg points to a thrum__named                read-only
+ *   OWNED      value is a block that is freed with the record  read-only
  *   SURVIVES   runs on in the child of a fork              set in the child
  *   bits 12-31 references: the handles, and one of the queue that it stands in */
 enum {
@@ -40,6 +41,7 @@ enum {
     THRUM__TASK_PROMISE = 1 << 7,
     THRUM__TASK_NAMED = 1 << 8,
     THRUM__TASK_SURVIVES = 1 << 9,
+    THRUM__TASK_OWNED = 1 << 10,
     THRUM__TASK_REF = 1 << 12
 };
 

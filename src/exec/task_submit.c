@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Typed tasks: the arguments and the result stand in one block, which belongs to the record of the task. */
+#include <thrum/task.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/panic.h"
+#include "exec/pool.h"
+
+typedef struct boxed {
+    thrum__named named;
+    const thrum_task_type *type;
+    max_align_t bytes[]; /* the arguments, then the result */
+} boxed;
+
+static size_t units(size_t size) { return (size + sizeof(max_align_t) - 1) / sizeof(max_align_t); }
+
+static void *result_in(boxed *block) { return block->bytes + units(block->type->args_size); }
+
+static boxed *block_new(const thrum_task_type *type, const void *args) {
+    size_t n = units(type->args_size) + units(type->result_size);
+    boxed *made = malloc(sizeof *made + n * sizeof made->bytes[0]);
+    if (!made)
+        return NULL;
+    made->named.name = type->name;
+    made->type = type;
+    memcpy(made->bytes, args, type->args_size);
+    return made;
+}
+
+static void *run(void *arg) {
+    boxed *block = arg;
+    block->type->run(block->bytes, result_in(block));
+    return block;
+}
+
+int thrum__task_submit(thrum_executor *executor, thrum_future **out, const thrum_task_type *type,
+                       const void *args) {
+    boxed *made = block_new(type, args);
+    return made ? thrum__submit(executor, out, run, made, THRUM__TASK_NAMED | THRUM__TASK_OWNED)
+                : -ENOMEM;
+}
+
+static int of_another(const thrum_task_type *type) {
+    thrum__complain("%s_result: the future is not of this task", type->name);
+    return -EINVAL;
+}
+
+/* Copies the result out, if the wait for it returned `rc` 0. */
+static int give(int rc, boxed *block, const thrum_task_type *type, void *value) {
+    if (rc == 0 && block->type != type)
+        return of_another(type);
+    if (rc == 0 && value)
+        memcpy(value, result_in(block), type->result_size);
+    return rc;
+}
+
+int thrum__task_result(thrum_future *future, const thrum_task_type *type, void *value) {
+    void *block = NULL;
+    if (future->fn != run)
+        return of_another(type);
+    int rc = thrum_future_result(future, &block);
+    return give(rc, block, type, value);
+}
+
+int thrum__task_result_until(thrum_future *future, const thrum_task_type *type,
+                             thrum_deadline deadline, void *value) {
+    void *block = NULL;
+    if (future->fn != run)
+        return of_another(type);
+    int rc = thrum_future_result_until(future, deadline, &block);
+    return give(rc, block, type, value);
+}
+
+static void free_block(boxed **block) { free(*block); }
+
+static void *run_in_thread(void *arg) {
+    __attribute__((cleanup(free_block))) boxed *block = arg;
+    run(block);
+    return NULL;
+}
+
+int thrum__task_start(thrum_thread **out, const thrum_task_type *type, const void *args,
+                      const thrum_thread_opts *opts) {
+    boxed *made = block_new(type, args);
+    int rc = made ? thrum_thread_start(out, run_in_thread, made, opts) : -ENOMEM;
+    if (rc != 0)
+        free(made);
+    return rc;
+}
