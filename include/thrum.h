@@ -18,6 +18,7 @@
 #include <thrum/log.h>
 #include <thrum/logger.h>
 #include <thrum/once.h>
+#include <thrum/map.h>
 #include <thrum/queue.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Map: one function for every item of an array, on all workers; Python's Executor.map().
+ *
+ *     static int square(const void *item, void *result) {
+ *         double x = *(const double *)item;
+ *         *(double *)result = x * x;
+ *         return 0;
+ *     }
+ *
+ *     rc = thrum_map(executor, square, in, 1000, sizeof in[0], out, sizeof out[0], NULL);
+ *
+ * does what this does, in any order and several at a time:
+ *
+ *     for (size_t i = 0; i < 1000; i++)
+ *         code[i] = square(&in[i], &out[i]); */
+#ifndef THRUM_MAP_H
+#define THRUM_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <thrum/config.h>
+#include <thrum/executor.h>
+#include <thrum/time.h>
+
+THRUM__BEGIN
+
+/* Options of thrum_map(); zero is the default of each. */
+typedef struct thrum_map_opts {
+    size_t chunk;            /* how many items in a row a worker takes; 0: many at first, then fewer */
+    int *codes;              /* gets the code of every item; -ECANCELED for those that were not run */
+    thrum_deadline deadline; /* starts no chunk after it; zero or THRUM_NEVER: none */
+    bool stop_on_error;      /* starts no item once one has failed */
+    void *reserved[4];       /* must be zero */
+} thrum_map_opts;
+
+/* Calls fn(item, result) once for each of the `n` items of `item_size` bytes, with `result` its place among
+ * those of `result_size` bytes. Either size may be 0: then every call gets the same address; and `results`
+ * NULL: then every call gets that. The caller works too, in the place of one worker; idle workers of the pool
+ * help; who has been given an item runs it to its end. Blocks until then. May be called by tasks of the same
+ * pool, which wait for nothing but their own items.
+ *
+ * An item fails by a negative code (a positive one counts as -EINVAL) or by thrum_raise(). Returns 0 if all items were
+ * run and none failed; else the code of the failed one with the lowest index, having raised that
+ * thrum_raise() again in the caller; else -ETIMEDOUT (the deadline came), or -ECANCELED (of the task that
+ * called; see thrum_cancel_requested()). Or -EINVAL (fn or items NULL, sizes that overflow, reserved not
+ * zero), -ESHUTDOWN or -EPIPE: then nothing was run. Any thread. */
+THRUM_API int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result),
+                        const void *items, size_t n, size_t item_size, void *results,
+                        size_t result_size, const thrum_map_opts *opts);
+
+THRUM__END
+
+#endif
