@@ -10,6 +10,7 @@
 #include <thrum/error.h>
 #include <thrum/event.h>
 #include <thrum/executor.h>
+#include <thrum/fork_join.h>
 #include <thrum/future.h>
 #include <thrum/guard.h>
 #include <thrum/handler.h>

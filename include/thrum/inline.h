@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast paths of lock, rlock, event, condition and semaphore, compiled into the caller. Each exists as a
- * symbol of the library too; define THRUM_NO_INLINE to use those. What stands here is ABI.
+/* The fast paths of lock, rlock, event, condition, semaphore and fork-join, compiled into the caller. Each exists
+ * as a symbol of the library too; define THRUM_NO_INLINE to use those. What stands here is ABI.
  * Contracts: in the header of each concept. */
 #include <thrum/config.h>
 
@@ -8,9 +8,10 @@
  * header includes them all. */
 #if !defined(THRUM__INLINE_LOCK) && !defined(THRUM__INLINE_RLOCK) &&                               \
     !defined(THRUM__INLINE_EVENT) && !defined(THRUM__INLINE_CONDITION) &&                          \
-    !defined(THRUM__INLINE_SEMAPHORE)
+    !defined(THRUM__INLINE_SEMAPHORE) && !defined(THRUM__INLINE_FORK_JOIN)
 #include <thrum/condition.h>
 #include <thrum/event.h>
+#include <thrum/fork_join.h>
 #include <thrum/lock.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>
@@ -284,6 +285,59 @@ THRUM__INLINE int thrum_semaphore_release(thrum_semaphore *semaphore, int n) {
     if (THRUM__UNLIKELY(old < 0 || (old & 1) || old >= (int64_t)INT_MAX * 2))
         return thrum__semaphore_released(semaphore, old);
     return 0;
+}
+
+#endif
+
+THRUM__END
+#endif
+
+#ifdef THRUM__INLINE_FORK_JOIN
+#undef THRUM__INLINE_FORK_JOIN
+THRUM__BEGIN
+
+/* Returns the next frame, to be filled: nobody sees it before the owner's next slow spawn or sync. */
+THRUM_API thrum__call *thrum__call_push(thrum_worker *w);
+
+/* Takes the last frame, which `run` has to be of, into `*frame`: true if it is to be run now, with the
+ * arguments in its data; false if another did, whose result that is. Valid until the next spawn or sync. */
+THRUM_API bool thrum__call_pop(thrum_worker *w, void (*run)(thrum_worker *, thrum__call *),
+                                thrum__call **frame);
+
+#if !defined(THRUM_NO_INLINE) || defined(THRUM__SYMBOLS)
+
+THRUM__INLINE thrum__call *thrum__call_push(thrum_worker *w) {
+    thrum__call *frame = w->thrum__head;
+    if (THRUM__UNLIKELY((uintptr_t)frame >= __atomic_load_n(&w->thrum__limit, __ATOMIC_RELAXED)))
+        return thrum__spawn_slow(w);
+    w->thrum__head = frame + 1;
+    return frame;
+}
+
+THRUM__INLINE bool thrum__call_pop(thrum_worker *w, void (*run)(thrum_worker *, thrum__call *),
+                                    thrum__call **frame) {
+    thrum__call *last = w->thrum__head - 1;
+    if (THRUM__UNLIKELY((uintptr_t)last < __atomic_load_n(&w->thrum__guard, __ATOMIC_RELAXED) ||
+                        last->run != run))
+        return thrum__sync_slow(w, run, frame);
+    w->thrum__head = *frame = last;
+    return true;
+}
+
+THRUM__INLINE void thrum_spawn(thrum_worker *w, void *(*fn)(thrum_worker *, void *), void *arg) {
+    thrum__call *frame = thrum__call_push(w);
+    thrum__call_args *args = (thrum__call_args *)(void *)&frame->data;
+    frame->run = thrum__call_run;
+    args->fn = fn;
+    args->arg = arg;
+}
+
+THRUM__INLINE void *thrum_sync(thrum_worker *w) {
+    thrum__call *frame;
+    if (THRUM__UNLIKELY(!thrum__call_pop(w, thrum__call_run, &frame)))
+        return frame->data.pointer;
+    thrum__call_args *args = (thrum__call_args *)(void *)&frame->data;
+    return args->fn(w, args->arg);
 }
 
 #endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: a map runs each
+ * item once whatever fails, a fork-join and a typed task are run or refused, nothing leaks. */
+#include "spec.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "strand_test.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+
+/* Counts down to the call that fails; 0 and less: none. */
+static int memory_in, thread_in;
+
+static bool due(int *in) {
+    return __atomic_load_n(in, __ATOMIC_RELAXED) > 0 &&
+           __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
+}
+
+void *__wrap_malloc(size_t size) {
+    if (!due(&memory_in))
+        return __real_malloc(size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    if (!due(&memory_in))
+        return __real_calloc(n, size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg) {
+    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+}
+
+enum { N = 50, TRIES = 40, MANY = 40000 };
+
+static int in[N], times[N];
+
+static int count(const void *item, void *result) {
+    (void)result;
+    __atomic_fetch_add(&times[*(const int *)item], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+THRUM_FORK_JOIN(int, one, w) {
+    (void)w;
+    return 1;
+}
+
+THRUM_FORK_JOIN(int, many, w, (int, n)) {
+    int sum = 0;
+    for (int i = 0; i < n; i++)
+        one_spawn(w);
+    for (int i = 0; i < n; i++)
+        sum += one_sync(w);
+    return sum;
+}
+
+THRUM_TASK(int, twice, (int, n)) { return 2 * n; }
+
+static void fail_at(int n, bool threads) {
+    __atomic_store_n(threads ? &thread_in : &memory_in, n, __ATOMIC_RELAXED);
+    if (threads)
+        strand_test_fail_start(n, -EAGAIN);
+}
+
+static void fail_none(void) {
+    fail_at(0, false);
+    fail_at(0, true);
+    strand_test_fail_start(0, 0);
+}
+
+static thrum_executor *new_pool(int workers) {
+    return thrum_executor_new(&(thrum_executor_opts){.max_workers = workers});
+}
+
+static void each_map_runs_all(bool threads) {
+    for (int i = 0; i < N; i++)
+        in[i] = i;
+    for (int n = 1; n < TRIES; n++) {
+        thrum_executor *pool = new_pool(12);
+        memset(times, 0, sizeof times);
+        fail_at(n, threads);
+        assert_int_equal(thrum_map(pool, count, in, N, sizeof in[0], NULL, 0, NULL), 0);
+        fail_none();
+        for (int i = 0; i < N; i++)
+            assert_int_equal(times[i], 1);
+        thrum_executor_free(pool);
+    }
+}
+
+static void test_a_map_needs_neither_memory_nor_threads(void **state) {
+    (void)state;
+    each_map_runs_all(false);
+    each_map_runs_all(true);
+}
+
+static void fork_joins(bool threads) {
+    int failed = 0;
+    for (int n = 1; n < TRIES; n++) {
+        thrum_executor *pool = new_pool(3);
+        int value = -1;
+        fail_at(n, threads);
+        int rc = many_run(pool, &value, n % 2 ? MANY : 10);
+        fail_none();
+        if (rc == 0)
+            assert_int_equal(value, n % 2 ? MANY : 10);
+        else
+            assert_int_equal(rc, -ENOMEM);
+        assert_true(rc == 0 || value == -1);
+        failed += rc != 0;
+        thrum_executor_free(pool);
+    }
+    assert_true(threads ? failed == 0 : failed > 0);
+}
+
+static void test_a_fork_join_runs_or_says_why_not(void **state) {
+    (void)state;
+    fork_joins(false);
+    fork_joins(true);
+}
+
+static void tasks(bool threads) {
+    int failed = 0;
+    for (int n = 1; n < TRIES; n++) {
+        thrum_executor *pool = new_pool(2);
+        thrum_future *future = NULL;
+        int value = 0;
+        fail_at(n, threads);
+        int rc = twice_submit(pool, &future, n);
+        fail_none();
+        if (rc == 0) {
+            assert_int_equal(twice_result(future, &value), 0);
+            assert_int_equal(value, 2 * n);
+            thrum_future_free(future);
+        } else {
+            assert_true(rc == -ENOMEM || rc == -EAGAIN);
+        }
+        failed += rc != 0;
+        thrum_executor_free(pool);
+    }
+    assert_true(failed > 0);
+}
+
+static void test_a_typed_task_runs_or_says_why_not(void **state) {
+    (void)state;
+    tasks(false);
+    tasks(true);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_a_map_needs_neither_memory_nor_threads),
+           cmocka_unit_test(test_a_fork_join_runs_or_says_why_not),
+           cmocka_unit_test(test_a_typed_task_runs_or_says_why_not));
