@@ -61,9 +61,9 @@ static void give_place_back(thrum_executor *pool, thrum__worker *worker, bool fi
  * can run, or beside others; for that there may be NO_PLACE, or NEEDS_MEMORY that is not at hand yet. */
 enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE, NEEDS_MEMORY };
 
-/* Under the bucket lock. */
-static int decide(thrum_executor *pool, bool first, thrum__worker **worker, thrum__worker **spare,
-                  thrum__link *granted, thrum__bucket *bucket) {
+/* Under the bucket lock. `failed`: no start beside others any more, only a wake. */
+static int decide(thrum_executor *pool, bool first, bool failed, thrum__worker **worker,
+                  thrum__worker **spare, thrum__link *granted, thrum__bucket *bucket) {
     uint64_t state = thrum__state_load(pool);
     int able = pool->n_workers - pool->starting - (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
     if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 0 || thrum__state_full(pool, state) ||
@@ -76,7 +76,7 @@ static int decide(thrum_executor *pool, bool first, thrum__worker **worker, thru
         thrum__lot_grant(bucket, &(*worker)->waiter, granted);
         return WOKEN;
     }
-    if (able >= pool->max_workers)
+    if (able >= pool->max_workers || (failed && able > 0))
         return NOTHING;
     if (able <= 0 && !first)
         return FIRST;
@@ -111,12 +111,12 @@ static int start(thrum_executor *pool, thrum__worker *worker) {
 static int wake_slow(thrum_executor *pool) {
     thrum__worker *spare = NULL, *worker = NULL;
     thrum__strand_self();
-    bool first = false;
+    bool first = false, failed = false;
     int rc = 0;
     for (;;) {
         thrum__link granted = THRUM__LIST_INIT(granted);
         thrum__bucket *bucket = thrum__lot_lock(pool);
-        int what = decide(pool, first, &worker, &spare, &granted, bucket);
+        int what = decide(pool, first, failed, &worker, &spare, &granted, bucket);
         thrum__lot_unlock(bucket);
         thrum__lot_unpark(&granted);
         if (what == FIRST) {
@@ -133,9 +133,8 @@ static int wake_slow(thrum_executor *pool) {
             rc = -EAGAIN;
         if (what != STARTED || (rc = start(pool, worker)) == 0 || first)
             break;
-        rc = 0; /* others run; but they may have begun to wait, relying on this start */
-        if (!thrum__pool_no_worker(pool))
-            break;
+        rc = 0; /* others run; but they may have begun to wait or to sleep, relying on this start */
+        failed = true;
     }
     if (first)
         thrum_lock_release(&pool->first);

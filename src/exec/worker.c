@@ -40,6 +40,7 @@ static thrum_future *take_batch(thrum_executor *pool, thrum__worker *worker) {
         return NULL;
     thrum_future *first = thrum__injector_take(injector);
     size_t n = 0;
+    bool moved = false;
     if (first && worker) {
         n = BATCH_MAX - 1;
         if (pool->max_workers > 1) {
@@ -53,6 +54,7 @@ static thrum_future *take_batch(thrum_executor *pool, thrum__worker *worker) {
         thrum_future *task = thrum__injector_take(injector);
         if (!task)
             break;
+        moved = true;
         __builtin_prefetch(task->next);
         if (!thrum__deque_push(&worker->deque, task)) {
             thrum__injector_put(injector, task);
@@ -60,6 +62,9 @@ static thrum_future *take_batch(thrum_executor *pool, thrum__worker *worker) {
         }
     }
     thrum__injector_unlock(injector);
+    /* Between two queues they were visible to nobody: who looked then may have gone to sleep. */
+    if (moved)
+        (void)thrum__pool_notify(pool); /* this worker runs: it cannot fail */
     return first;
 }
 
