@@ -94,6 +94,7 @@ void thrum__hook_call(thrum_future *task, void (*fn)(thrum_future *, void *), vo
     frame.task = NULL;
     frame.worker = self->frame ? self->frame->worker : NULL;
     frame.slot = NULL;
+    frame.tally = NULL;
     frame.name = NULL;
     frame.begin = frame.worker ? thrum__load_relaxed(&frame.worker->deque.bottom) : 0;
     frame.raised = frame.deadlock = false;

@@ -59,6 +59,8 @@ void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     part->frame.outer = outer;
     part->frame.task = whole->task;
     part->frame.worker = worker;
+    part->frame.slot = NULL;
+    part->frame.tally = NULL;
     part->frame.name = whole->name;
     part->frame.begin = worker ? thrum__load_relaxed(&worker->deque.bottom) : 0;
     part->frame.drop = 0;

@@ -288,6 +288,7 @@ void *thrum__worker_main(void *arg) {
     frame.task = NULL;
     frame.worker = worker;
     frame.slot = NULL;
+    frame.tally = NULL;
     frame.executing = frame.deadlock = frame.raised = false;
     frame.begin = 0;
     if (!worker->counted)
