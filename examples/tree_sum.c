@@ -4,13 +4,13 @@
  *     walker --jobs--> workers --outcomes--> main --sorted--> standard output
  *
  * The first two queues are bounded, so that nobody runs too far ahead; only main writes. On Ctrl-C
- * a thread in sigwait() sets the event `stop`, which everybody looks at. */
+ * a thread in sigwait() sets the event `stop`: from then on nothing is opened or read. With --pool
+ * each job is a task of an executor, which has a queue and workers of its own. */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #include <thrum.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 1024, MAX_JOBS = 50000, MAX_OUTCOMES = 1000, CHUNK = 1 << 16 };
+enum { MAX_WORKERS = 3500, MAX_JOBS = 50000, MAX_OUTCOMES = 1000, CHUNK = 1 << 16 };
 
 typedef struct entry {
     char *path; /* from malloc(); handed from queue to queue */
@@ -31,34 +31,37 @@ typedef struct entry {
 } entry;
 
 static thrum_queue *directories, *jobs, *outcomes, *sorted; /* of entries */
+static thrum_executor *pool; /* with --pool, in the place of `jobs` and `threads` */
+static thrum_thread *threads[MAX_WORKERS + 1]; /* the workers, then NULL */
 static thrum_event stop, walked;
 static int caught; /* the signal: written before `stop` is set, read after */
 static atomic_ullong bytes_found, bytes_read;
-static atomic_int working; /* workers that have not ended */
 static unsigned long long count[LINK + 1], bytes; /* by kind; of SUMMED */
 static thrum_deadline began;
 static uint32_t table[8][256]; /* of add_bytes() */
-static int workers, null; /* options */
+static int workers, null, pooled; /* options */
 
 static const char help[] =
-    "Usage: tree_sum [-j N] [-0] [DIRECTORY]\n"
+    "Usage: tree_sum [-j N] [-0] [-p] [DIRECTORY]\n"
     "Prints checksum, size and path of every file below DIRECTORY (/usr/include), by path.\n\n"
-    "  -j, --jobs=N   read N files at a time, 1 to 1024 (default: the CPUs allowed)\n"
+    "  -j, --jobs=N   read N files at a time, 1 to 3500 (default: the CPUs allowed)\n"
     "  -0, --null     end each line with a zero byte, and print odd names as they are\n"
+    "  -p, --pool     make every file a task of a pool, instead of a job for own threads\n"
     "      --help     print this\n\n"
     "A line is 'CRC SIZE PATH', as POSIX cksum has it. Newlines, carriage returns and backslashes\n"
     "in PATH become \\n, \\r, \\\\, and such a line begins with a backslash, as in sha256sum.\n"
     "Symbolic links are not followed. Ctrl-C prints the sums so far; again: ends at once.\n"
     "Exit code: 0; 1: something could not be read; 2: a wrong option; 128 + signal.\n";
 
-static void die(const char *what, int code) {
+static void check(const char *what, int code) {
+    if (code == 0)
+        return;
     fprintf(stderr, "tree_sum: %s: %s\n", what, thrum_strerror(code));
     _exit(1);
 }
 
 static void put(thrum_queue *queue, const entry *e) {
-    if (e->path == NULL || thrum_queue_put(queue, e) == -ENOMEM)
-        die("path", -ENOMEM);
+    check("path", e->path != NULL ? thrum_queue_put(queue, e) : -ENOMEM);
 }
 
 static void finish(entry *e, int kind, int error) {
@@ -87,19 +90,20 @@ static uint32_t add_bytes(uint32_t crc, const uint8_t *p, size_t n) {
     return crc;
 }
 
-static void sum_file(entry *e) {
+THRUM_TASK(void, sum_file, (entry, e)) {
     uint8_t chunk[CHUNK];
     ssize_t n = 1;
-    int fd = open(e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    int fd = thrum_event_is_set(&stop) ? -1 : open(e.path, flags);
     while (fd >= 0 && !thrum_event_is_set(&stop) && (n = read(fd, chunk, sizeof(chunk))) > 0) {
-        e->crc = add_bytes(e->crc, chunk, (size_t)n);
-        e->bytes += (unsigned)n;
+        e.crc = add_bytes(e.crc, chunk, (size_t)n);
+        e.bytes += (unsigned)n;
         bytes_read += (unsigned)n;
     }
-    for (unsigned long long length = e->bytes; length > 0; length >>= 8)
-        e->crc = add_bytes(e->crc, (uint8_t[]){length & 255}, 1);
-    e->crc = ~e->crc;
-    finish(e, fd < 0 || n < 0 ? FAILED : n == 0 ? SUMMED : OTHER, errno);
+    for (unsigned long long length = e.bytes; length > 0; length >>= 8)
+        e.crc = add_bytes(e.crc, (uint8_t[]){length & 255}, 1);
+    e.crc = ~e.crc;
+    finish(&e, n == 0 ? SUMMED : thrum_event_is_set(&stop) ? OTHER : FAILED, errno);
     if (fd >= 0)
         close(fd);
 }
@@ -107,12 +111,7 @@ static void sum_file(entry *e) {
 static void *work(void *arg) {
     entry e;
     while (thrum_queue_get(jobs, &e) == 0)
-        if (thrum_event_is_set(&stop))
-            finish(&e, OTHER, 0);
-        else
-            sum_file(&e);
-    if (atomic_fetch_sub(&working, 1) == 1)
-        thrum_queue_shutdown(outcomes, false);
+        sum_file(e);
     return arg;
 }
 
@@ -120,28 +119,30 @@ static void found(const char *directory, int fd, const char *name) {
     struct stat st;
     entry e = {0};
     const char *slash = directory[strlen(directory) - 1] == '/' ? "" : "/";
-    if (asprintf(&e.path, "%s%s%s", directory, slash, name) < 0)
-        die("path", -ENOMEM);
+    check("path", asprintf(&e.path, "%s%s%s", directory, slash, name) < 0 ? -ENOMEM : 0);
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         finish(&e, FAILED, errno);
     } else if (S_ISDIR(st.st_mode)) {
         put(directories, &e);
     } else if (S_ISREG(st.st_mode)) {
         bytes_found += (unsigned long long)st.st_size;
-        put(jobs, &e);
+        if (pool != NULL)
+            check("task", sum_file_submit(pool, NULL, e));
+        else
+            put(jobs, &e);
     } else {
         finish(&e, S_ISLNK(st.st_mode) ? LINK : OTHER, 0);
     }
 }
 
 static void read_directory(entry *e) {
-    DIR *directory = opendir(e->path);
+    DIR *directory = thrum_event_is_set(&stop) ? NULL : opendir(e->path);
     struct dirent *d = NULL;
     while (directory != NULL && (errno = 0, d = readdir(directory)) != NULL &&
            !thrum_event_is_set(&stop))
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             found(e->path, dirfd(directory), d->d_name);
-    finish(e, d == NULL && errno != 0 ? FAILED : OTHER, errno);
+    finish(e, d != NULL || errno == 0 || thrum_event_is_set(&stop) ? OTHER : FAILED, errno);
     if (directory != NULL)
         closedir(directory);
 }
@@ -149,12 +150,16 @@ static void read_directory(entry *e) {
 static void *walk(void *root) {
     entry e = {.path = strdup(root)};
     put(directories, &e);
-    while (!thrum_event_is_set(&stop) && thrum_queue_try_get(directories, &e) == 0)
-        read_directory(&e);
     while (thrum_queue_try_get(directories, &e) == 0)
-        free(e.path);
+        read_directory(&e);
     thrum_event_set(&walked);
     thrum_queue_shutdown(jobs, false); /* the workers end once it is empty */
+    for (thrum_thread **t = threads; *t != NULL; t++) {
+        thrum_thread_join(*t, NULL);
+        thrum_thread_free(*t);
+    }
+    thrum_executor_free(pool); /* waits for its tasks */
+    thrum_queue_shutdown(outcomes, false);
     return NULL;
 }
 
@@ -222,28 +227,27 @@ static void print_results(void) {
         }
         free(e.path);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        die("standard output", -errno);
+    check("standard output", fflush(stdout) != 0 || ferror(stdout) ? -errno : 0);
 }
 
 static char *parse(int argc, char **argv) {
-    struct option names[] = {{"jobs", 1, 0, 'j'}, {"null", 0, 0, '0'}, {"help", 0, 0, 'h'}, {0}};
-    char *end;
-    cpu_set_t cpus;
-    workers = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    for (int c; (c = getopt_long(argc, argv, "j:0", names, NULL)) != -1;) {
-        if (c == 'j') {
-            long n = strtol(optarg, &end, 10);
-            workers = *end == '\0' && n >= 1 && n <= MAX_WORKERS ? (int)n : 0;
-        } else if (c == '0') {
+    struct option names[] = {{"jobs", 1, 0, 'j'}, {"null", 0, 0, '0'}, {"pool", 0, 0, 'p'},
+                             {"help", 0, 0, 'h'}, {0}};
+    char *end = "";
+    long n = thrum_default_workers();
+    for (int c; (c = getopt_long(argc, argv, "j:0p", names, NULL)) != -1;)
+        if (c == 'j')
+            n = strtol(optarg, &end, 10);
+        else if (c == '0')
             null = 1;
-        } else {
+        else if (c == 'p')
+            pooled = 1;
+        else
             exit(c == 'h' && fputs(help, stdout) >= 0 ? 0 : 2); /* getopt has said what is wrong */
-        }
-    }
-    if (workers < 1 || argc - optind > 1) {
+    workers = *end == '\0' && n >= 1 && n <= MAX_WORKERS ? (int)n : 0;
+    if (workers == 0 || argc - optind > 1) {
         fprintf(stderr, "tree_sum: %s (see --help)\n",
-                workers < 1 ? "-j wants a number from 1 to 1024" : "one directory, please");
+                workers == 0 ? "-j wants a number from 1 to 3500" : "one directory, please");
         exit(2);
     }
     return optind < argc ? argv[optind] : "/usr/include";
@@ -251,9 +255,7 @@ static char *parse(int argc, char **argv) {
 
 static thrum_thread *start(void *(*fn)(void *), void *arg) {
     thrum_thread *thread;
-    int rc = thrum_thread_start(&thread, fn, arg, &(thrum_thread_opts){.daemon = true});
-    if (rc != 0)
-        die("thread", rc);
+    check("thread", thrum_thread_start(&thread, fn, arg, &(thrum_thread_opts){.daemon = true}));
     return thread;
 }
 
@@ -265,7 +267,6 @@ static void block_signals(sigset_t *signals) {
 }
 
 int main(int argc, char **argv) {
-    static thrum_thread *threads[MAX_WORKERS + 1];
     static sigset_t signals;
     char *root = parse(argc, argv);
     directories = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_LIFO});
@@ -273,21 +274,20 @@ int main(int argc, char **argv) {
     outcomes = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = MAX_OUTCOMES});
     sorted = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_PRIORITY,
                                                                 .compare = by_path});
-    if (!directories || !jobs || !outcomes || !sorted)
-        die("queue", -errno);
+    if (pooled)
+        pool = thrum_executor_new(
+            &(thrum_executor_opts){.max_workers = workers, .queue_limit = MAX_JOBS});
+    check("start", directories && jobs && outcomes && sorted && (pool || !pooled) ? 0 : -errno);
     make_table();
     began = thrum_now();
     block_signals(&signals);
     thrum_thread_free(start(watch_signals, &signals));
-    working = workers;
-    for (int i = 0; i < workers; i++)
+    for (int i = 0; !pooled && i < workers; i++)
         threads[i] = start(work, NULL);
-    threads[workers] = start(walk, root);
+    thrum_thread *walker = start(walk, root);
     collect(isatty(STDERR_FILENO));
-    for (int i = 0; i <= workers; i++) {
-        thrum_thread_join(threads[i], NULL);
-        thrum_thread_free(threads[i]);
-    }
+    thrum_thread_join(walker, NULL);
+    thrum_thread_free(walker);
     bool stopped = thrum_event_is_set(&stop);
     double seconds = (double)(thrum_now().ns - began.ns) / 1e9;
     print_results();

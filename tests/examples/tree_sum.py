@@ -48,7 +48,8 @@ def check_tree(tree):
     links = fill(tree)
     entries = truth(tree.root)
     expect("the tree is too small", len(entries) == len(NAMES) + len(SIZES) + 1)
-    for options in (["-j", "1"], ["-j2"], ["--jobs=8"], []):
+    for options in (["-j", "1"], ["-j2"], ["--jobs=8"], [],
+                    ["-pj", "1"], ["-j2", "-p"], ["--pool", "--jobs=8"], ["-p"]):
         for null, wanted in ((["-0"], as_null(entries)), ([], as_text(entries))):
             output, errors = run(COMMAND, *options, *null, tree.root)
             expect("wrong sums", output == wanted, options, output)
@@ -119,7 +120,7 @@ def check_unreadable():
         tree.file(b"new\nline", b"secret", mode=0)
         tree.close(b"closed", 0)
         tree.close(b"listed", 0o400)
-        for jobs in ("-j1", "-j2", "-j8"):
+        for jobs in ("-j1", "-j2", "-j8", "-pj1", "-pj2", "-pj8"):
             output, errors = run(COMMAND, jobs, tree.root, status=1, **options)
             wanted = [b"tree_sum: %s: Permission denied" % tree.path(name)
                       for name in (b"b", b"closed", b"listed/inside", b"new\\nline")]
@@ -131,7 +132,7 @@ def check_unreadable():
 def check_options():
     output, errors = run(COMMAND, "--help")
     expect("help", output.startswith(b"Usage: tree_sum ") and errors == [], output, errors)
-    for wrong in (["-j0"], ["-j", "1025"], ["-j", "x"], ["-j", ""], ["-j", "4294967297"],
+    for wrong in (["-j0"], ["-j", "3501"], ["-j", "x"], ["-j", ""], ["-j", "4294967297"],
                   ["--jobs=1.5"], ["-j"], ["-x"], ["--wrong"], [".", "."]):
         output, errors = run(COMMAND, *wrong, status=2)
         expect("wrong options", output == b"" and len(errors) == 1, wrong, output, errors)

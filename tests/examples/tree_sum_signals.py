@@ -16,6 +16,7 @@ from tree_truth import Failed, Tree, as_text, default_signals, expect, run, trut
 COMMAND = sys.argv[1:]
 LONG = 120  # seconds; only a program that hangs needs them
 DRAWN = re.compile(rb"(\d+) files, \d+\.\d MB, \d+\.\d MB/s, (?:at least )?\d+ s left")
+MODES = ([], ["--pool"])
 CLEAR = b"\r\033[K"
 
 
@@ -44,6 +45,18 @@ class Run:
         while not any(int(shown) >= files for shown in DRAWN.findall(self.shown)):
             expect("the program ended", self.read_terminal(), self.shown)
 
+    def threads(self):
+        """Returns the names of the program's threads, cut to 15 bytes."""
+        directory = f"/proc/{self.process.pid}/task"
+        names = []
+        for thread in os.listdir(directory):
+            try:
+                with open(f"{directory}/{thread}/comm", encoding="utf-8") as name:
+                    names.append(name.read().strip())
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # a thread that has ended
+        return names
+
     def end(self):
         """Returns exit code, output, and what the terminal showed."""
         try:
@@ -68,10 +81,14 @@ def endless(tree, name):
     return False
 
 
-def check_stop(tree, small, number, jobs):
+def check_stop(tree, small, number, jobs, mode):
     # With two workers the small files are done whatever the order; with one perhaps none is.
-    started = Run("-j", str(jobs), tree.root)
+    started = Run("-j", str(jobs), *mode, tree.root)
     started.wait_until_drawn(len(small) if jobs > 1 else 0)
+    if jobs > 1:  # then one reads the large file
+        threads = started.threads()
+        expect("who reads", any(name.startswith("Pool-1_") for name in threads) == bool(mode),
+               mode, threads)
     started.process.send_signal(number)
     status, output, shown = started.end()
     expect("exit code", status == 128 + number, status, shown)
@@ -92,7 +109,8 @@ def check_stops():
         entries = [entry for name in small for entry in truth(tree.path(name))]
         for jobs in (1, 2, 8):
             for number in (signal.SIGINT, signal.SIGTERM):
-                check_stop(tree, entries, number, jobs)
+                for mode in MODES:
+                    check_stop(tree, entries, number, jobs, mode)
 
 
 def check_progress():
@@ -101,13 +119,15 @@ def check_progress():
         tree.file(b"a", b"a")
         tree.file(b"zeros")
         os.truncate(tree.path(b"zeros"), 1 << 28)
-        status, output, shown = Run(tree.root).end()
-        expect("exit code", status == 0, status, shown)
         wanted, _ = run(COMMAND, tree.root)
-        expect("the same on a terminal", output == wanted, output)
-        parts = shown.split(CLEAR)
-        expect("progress", all(DRAWN.fullmatch(part) for part in parts[1:-1]), shown)
-        expect("summary", parts[0] == b"" and parts[-1].startswith(b"tree_sum: 2 files, "), shown)
+        for mode in MODES:
+            status, output, shown = Run(*mode, tree.root).end()
+            expect("exit code", status == 0, status, shown)
+            expect("the same on a terminal", output == wanted, output)
+            parts = shown.split(CLEAR)
+            expect("progress", all(DRAWN.fullmatch(part) for part in parts[1:-1]), shown)
+            expect("summary", parts[0] == b"" and parts[-1].startswith(b"tree_sum: 2 files, "),
+                   shown)
 
 
 def check_second_signal():
@@ -115,21 +135,26 @@ def check_second_signal():
     with Tree() as tree:
         for number in range(2000):
             tree.file(b"%0200d" % number)
-        process = subprocess.Popen([*COMMAND, tree.root], stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, preexec_fn=default_signals)
-        try:
-            expect("nothing is printed", select.select([process.stdout], [], [], LONG)[0])
-            for _ in range(20 * LONG):
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(timeout=0.05)
-                    break
-                except subprocess.TimeoutExpired:
-                    pass
-            expect("exit code", process.returncode == -signal.SIGINT, process.returncode)
-        finally:
-            process.kill()
-            process.stdout.close()
+        for mode in MODES:
+            interrupt_twice(subprocess.Popen([*COMMAND, *mode, tree.root], stdout=subprocess.PIPE,
+                                             stderr=subprocess.DEVNULL,
+                                             preexec_fn=default_signals))
+
+
+def interrupt_twice(process):
+    try:
+        expect("nothing is printed", select.select([process.stdout], [], [], LONG)[0])
+        for _ in range(20 * LONG):
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=0.05)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        expect("exit code", process.returncode == -signal.SIGINT, process.returncode)
+    finally:
+        process.kill()
+        process.stdout.close()
 
 
 def main():
