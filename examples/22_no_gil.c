@@ -7,8 +7,7 @@
  *          executor.map(count_primes, ranges)          # no faster than one thread */
 #include <thrum.h>
 
-#define TASKS 8
-#define STEP 100000
+enum { TASKS = 8, STEP = 100000 };
 
 static int wait_a_little(const void *item, void *result) {
     (void)result;
