@@ -163,6 +163,8 @@ void bench_emit(const struct series *s, const char *row, const char *unit, bool 
         printf("{\"others\": %.3f, \"row\": \"%s\", \"subject\": \"%s\", \"value\": %.6g, "
                "\"unit\": \"%s\", ",
                share, row, bench_peers[i]->name, value, unit);
+        if (s->shared)
+            printf("\"workers\": %.3f, ", s->share[i] / s->n[i]);
         if (base > 0)
             printf("\"baseline\": \"%s\", \"ratio\": %.6g}\n", bench_peers[baseline]->name,
                    value / base);
@@ -264,5 +266,7 @@ int main(int argc, char **argv) {
     bench_queue();
     bench_timer();
     bench_log();
+    bench_executor();
+    bench_fork_join();
     return 0;
 }

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-enum { BENCH_THREADS = 8, BENCH_PEERS = 32, BENCH_ROUNDS = 31, BENCH_IDLE = 100, BENCH_BURST = 64 };
+enum { BENCH_THREADS = 8, BENCH_PEERS = 48, BENCH_ROUNDS = 31, BENCH_IDLE = 100, BENCH_BURST = 64 };
 
 /* Keeps the compiler from moving or merging work across it. */
 #define BENCH_BARRIER() __asm__ volatile("" ::: "memory")
@@ -103,6 +103,32 @@ static inline void bench_passed(struct ping *p, int side, long i) {
         p->sum += bench_now() - p->sent;
 }
 
+/* A pool of workers. All but `with` is called in the body of that, by its caller or, where the
+ * members say so, by a task. */
+struct bench_pool {
+    /* Calls body(arg) beside `workers` workers; where the waiting thread always works too, it is one
+     * of them. `limit`, if not 0: who submits runs the task itself when so many wait. */
+    void (*with)(int workers, size_t limit, void (*body)(void *), void *arg);
+    /* Submits fn(arg) n times, with a future each where the library has them, up to BENCH_TASKS. */
+    void (*submit)(long n, void *(*fn)(void *), void *arg);
+    void (*wait)(void); /* for all that was submitted */
+    /* For one: does not run it itself. NULL: as wait(). */
+    void (*wait_worker)(void);
+    /* Submits and waits, in a task. */
+    void (*inside)(long n, void *(*fn)(void *), void *arg);
+    void (*map)(int (*fn)(const void *, void *), const long *in, long *out, long n);
+    bool helps;     /* wait() runs tasks */
+    bool throttles; /* does not queue all that it is given */
+    bool gathers;   /* submit() waits too */
+    bool fixed;     /* has two workers, always */
+    bool nested;    /* has submit() in a task */
+    /* fib(n) without cut-off, `typed` or by a function and void *; returns whether there is such an
+     * API. fib_most: the largest n that takes no longer than others. */
+    bool (*fib)(int n, bool typed);
+    int fib_most;
+};
+enum { BENCH_TASKS = 1000000 };
+
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */
 struct peer {
@@ -148,6 +174,7 @@ struct peer {
     void (*log_end)(void);
     /* Starts and cancels n timers beside `pending` others, which it makes first and drops after. */
     double (*timer_pair)(long n, long pending);
+    const struct bench_pool *pool;
 };
 
 /* Called by constructors. */
@@ -181,6 +208,8 @@ void bench_fewer(const char *peer, long made, long wanted);
 struct series {
     double value[BENCH_PEERS][BENCH_ROUNDS];
     int n[BENCH_PEERS];
+    double share[BENCH_PEERS]; /* of the tasks run by workers, summed up; only if `shared` */
+    bool shared;
 };
 void bench_add(struct series *s, int peer, double value);
 /* Says on stderr which row is being measured; the share of the CPUs that other processes use is
@@ -217,6 +246,8 @@ void bench_local(void);
 void bench_queue(void);
 void bench_timer(void);
 void bench_log(void);
+void bench_executor(void);
+void bench_fork_join(void);
 
 #ifdef __cplusplus
 }

@@ -31,9 +31,18 @@ struct rust_queue_api {
     void (*pass)(unsigned side, bool wait, void (*received)(void *), void *arg);
 };
 
+/* What peer_rust_pool.rs exports. flood() waits, too. */
+struct rust_pool_api {
+    void (*with)(int workers, void (*body)(void *), void *arg);
+    void (*flood)(long n, void *(*fn)(void *), void *arg);
+    void (*map)(int (*fn)(const void *, void *), const long *in, long *out, long n);
+    int64_t (*fib)(int n);
+};
+
 const struct rust_api *rust_std_api(void);
 const struct rust_api *rust_parking_lot_api(void);
 const struct rust_queue_api *rust_mpsc_api(void);
 const struct rust_queue_api *crossbeam_api(void);
+const struct rust_pool_api *rayon_api(void);
 
 #endif

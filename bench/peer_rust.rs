@@ -8,6 +8,10 @@ use std::sync::Barrier;
 #[path = "peer_rust_queue.rs"]
 mod queue;
 
+#[cfg(feature = "pool")]
+#[path = "peer_rust_pool.rs"]
+mod pool;
+
 #[repr(C)]
 pub struct Api {
     lock_size: usize,

@@ -66,6 +66,24 @@ GOALS = {
     "python Queue(100) 1 producer 1 consumer, one core": ("ratio", "<=", 1 / 0.95),
     "python Queue(100) 1 producer 1 consumer": ("ratio", "<=", 1 / 0.95),
     "python 4 threads on Semaphore(1)": ("ratio", "<=", 1 / 0.95),
+    "pool: bytes per outstanding task": ("value", "<=", 96),
+    "pool: 1e6 empty tasks, all queued": ("ratio", ">=", 3.3),
+    "pool: 1e6 empty tasks, caller runs": ("ratio", ">=", 6.6),
+    "pool: submit + result, by a worker": ("value", "<=", 0.6),
+    "pool: submit + result, by helping": ("value", "<=", 0.15),
+    "pool: submit + result after 2 ms idle, by helping": ("value", "<=", 1.5),
+    "pool: submit + result after 2 ms idle, by helping: p99": ("value", "<=", 25),
+    "pool: submit + result after 2 ms idle, by helping: CPU": ("value", "<=", 0.03),
+    "pool: tasks of 1 us, efficiency": ("value", ">=", 0.90),
+    "pool: tasks of 10 us, efficiency": ("value", ">=", 0.98),
+    "pool: tasks of 100 us, efficiency": ("value", ">=", 0.99),
+    "pool: map of 1e6 items of 15 ns, efficiency": ("value", ">=", 0.99),
+    "pool: map of 1000 items of 15 ns, speed-up": ("value", ">=", 1.7),
+    "pool: submit from inside a task": ("value", "<=", 15),
+    "fork-join fib(35), typed, 1 worker": ("value", "<=", 2.5),
+    "fork-join fib(35), function + void *, 1 worker": ("value", "<=", 6),
+    "fork-join fib(35), typed, speed-up 1 to 2": ("value", ">=", 1.85),
+    "fork-join: CPU used afterwards": ("value", "<=", 100),
 }
 
 # row: (row and subject that the baseline is divided by, or None: its own value; what it was)
@@ -90,6 +108,7 @@ ANCHORS = {
     "queue request + reply, one core": (("event round trip, one core", "raw futex"), 2.21),
     "queue request + reply, two cores parked": (
         ("event round trip, two cores parked", "raw futex"), 0.9),
+    "pool: 1e6 empty tasks, all queued": (None, 3.03),
 }
 
 HEADING = ("row", "subject", "value", "unit", "ratio", "goal")
@@ -123,7 +142,8 @@ def anchor_text(row, entries):
     if row not in ANCHORS:
         return None
     values = {(e["row"], e["subject"]): e["value"] for e in entries}
-    base = values.get((row, "pthread"))
+    name = next((e["baseline"] for e in entries if e["row"] == row), None)
+    base = values.get((row, name))
     by, anchor = ANCHORS[row]
     divisor = values.get(by) if by else 1.0
     if not base or not divisor:
@@ -133,13 +153,19 @@ def anchor_text(row, entries):
     if abs(off) <= 0.15:
         return None
     unit = f" x {by[1]} ({by[0]})" if by and by[0] != row else f" x {by[1]}" if by else ""
-    return (f"the baseline is {off:+.0%} off: pthread {number(now)}{unit}, anchor {number(anchor)}")
+    return (f"the baseline is {off:+.0%} off: {name} {number(now)}{unit}, anchor {number(anchor)}")
 
 
 def others_text(row, entries):
     """Says what other processes used while `row` was measured, or returns None."""
     share = max(e.get("others", 0) for e in entries if e["row"] == row)
     return f"other processes used {share:.0%} of the CPUs" if share > 0.05 else None
+
+
+def subject_text(entry):
+    """The subject, and of a pool which share of the tasks its workers ran."""
+    share = entry.get("workers")
+    return entry["subject"] + ("" if share is None else f" ({share:.0%} by workers)")
 
 
 def print_table(entries):
@@ -151,7 +177,7 @@ def print_table(entries):
             baseline = e["baseline"]
             ratio = "" if e["ratio"] is None else (
                 "baseline" if e["subject"] == baseline else number(e["ratio"]) + "x")
-            lines.append((row if first else "", e["subject"], number(e["value"]), e["unit"], ratio,
+            lines.append((row if first else "", subject_text(e), number(e["value"]), e["unit"], ratio,
                           goal_text(e, entries)))
             first = False
         for note in (anchor_text(row, entries), others_text(row, entries)):

@@ -31,9 +31,14 @@ done
 
 rust_library=
 parking_lot=OFF
+rayon=OFF
 build_with_cargo() {
     sh "$here/../tools/need.sh" librust-parking-lot-dev librust-crossbeam-channel-dev || return 1
     [ -d /usr/share/cargo/registry ] || return 1
+    features=crates
+    if sh "$here/../tools/need.sh" librust-rayon-dev; then
+        features=crates,pool
+    fi
     mkdir -p "$work/rust"
     cat >"$work/rust/Cargo.toml" <<EOF
 [package]
@@ -45,18 +50,21 @@ path = "$here/peer_rust.rs"
 crate-type = ["cdylib"]
 [features]
 crates = ["dep:parking_lot", "dep:crossbeam-channel"]
+pool = ["dep:rayon"]
 [dependencies]
 parking_lot = { version = "*", optional = true }
 crossbeam-channel = { version = "*", optional = true }
+rayon = { version = "*", optional = true }
 [profile.release]
 opt-level = 2
 EOF
-    (cd "$work/rust" && cargo build --quiet --offline --release --features crates \
+    (cd "$work/rust" && cargo build --quiet --offline --release --features "$features" \
         --config 'source.crates-io.replace-with="debian"' \
         --config 'source.debian.directory="/usr/share/cargo/registry"') \
         >"$work/cargo.log" 2>&1 || return 1
     rust_library=$work/rust/target/release/libbench_rust.so
     parking_lot=ON
+    [ "$features" = crates ] || rayon=ON
 }
 build_with_rustc() {
     rustc --edition 2021 --crate-name bench_rust --crate-type cdylib -C opt-level=2 \
@@ -67,10 +75,10 @@ build_with_rustc() {
 if command -v cargo >/dev/null 2>&1 && build_with_cargo; then
     :
 elif command -v rustc >/dev/null 2>&1 && build_with_rustc; then
-    echo "bench: parking_lot and crossbeam are left out: no librust-parking-lot-dev and" \
+    echo "bench: parking_lot, crossbeam and rayon are left out: no librust-parking-lot-dev and" \
         "librust-crossbeam-channel-dev that this cargo can build" >&2
 else
-    echo "bench: Rust std, parking_lot and crossbeam are left out: no cargo and rustc that work" >&2
+    echo "bench: Rust std, parking_lot, crossbeam and rayon are left out: no cargo and rustc that work" >&2
 fi
 
 prefix=${THRUM_BENCH_PREFIX:-$work/prefix}
@@ -82,7 +90,8 @@ if [ -z "${THRUM_BENCH_PREFIX:-}" ]; then
 fi
 {
     cmake -S "$here" -B "$work/out" -Wno-dev --log-level=NOTICE -DCMAKE_PREFIX_PATH="$prefix" \
-        -DBENCH_RUST_LIBRARY="$rust_library" -DBENCH_PARKING_LOT=$parking_lot &&
+        -DBENCH_RUST_LIBRARY="$rust_library" -DBENCH_PARKING_LOT=$parking_lot \
+        -DBENCH_RAYON=$rayon &&
         cmake --build "$work/out" -j 2
 } >"$work/build.log" 2>&1 || {
     cat "$work/build.log" >&2

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Fork-join: Fibonacci without cut-off, two calls for every spawn. One worker is the caller itself. */
+#include "bench.h"
+#include <math.h>
+#include <time.h>
+
+enum { FIB = 35 };
+
+static const struct bench_pool *pool;
+static bool typed;
+static double cost;
+
+/* Returns how often fib(n) spawns. */
+static double spawns(int n) {
+    double a = 1, b = 1;
+    for (int i = 1; i < n; ++i) {
+        double next = a + b;
+        a = b;
+        b = next;
+    }
+    return b - 1;
+}
+
+/* Leaves ns per spawn. */
+static void fib(void *unused) {
+    int n = pool->fib_most < FIB ? pool->fib_most : FIB;
+    (void)unused;
+    cost = NAN;
+    if (!pool->fib(20, typed))
+        return;
+    uint64_t begin = bench_now();
+    pool->fib(n, typed);
+    cost = (double)(bench_now() - begin) / spawns(n);
+}
+
+static uint64_t cpu_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Leaves the us of CPU used in the 20 ms after a fork-join. */
+static void afterwards(void *unused) {
+    fib(unused);
+    if (isnan(cost))
+        return;
+    pool->fib(25, typed);
+    uint64_t begin = cpu_ns();
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    cost = (double)(cpu_ns() - begin) / 1e3;
+}
+
+static double with(const struct peer *p, int workers, void (*body)(void *)) {
+    if (!p->pool || !p->pool->fib)
+        return NAN;
+    pool = p->pool;
+    bench_pin_both();
+    pool->with(workers, 0, body, NULL);
+    bench_pin(bench_cpu[0]);
+    return cost;
+}
+
+static double typed_1(const struct peer *p) {
+    typed = true;
+    return with(p, 1, fib);
+}
+
+static double typed_2(const struct peer *p) {
+    typed = true;
+    return p->baseline ? NAN : with(p, 2, fib);
+}
+
+static double pointer_1(const struct peer *p) {
+    typed = false;
+    return with(p, 1, fib);
+}
+
+static double speed_up(const struct peer *p) { return typed_1(p) / typed_2(p); }
+
+static double idle_cpu(const struct peer *p) {
+    typed = true;
+    return p->baseline ? NAN : with(p, 2, afterwards);
+}
+
+void bench_fork_join(void) {
+    bench_row("fork-join fib(35), typed, 1 worker", "ns/spawn", 5, typed_1);
+    bench_row("fork-join fib(35), function + void *, 1 worker", "ns/spawn", 5, pointer_1);
+    if (!bench_two_cores("fork-join, two workers"))
+        return;
+    bench_row("fork-join fib(35), typed, 2 workers", "ns/spawn", 5, typed_2);
+    bench_row("fork-join fib(35), typed, speed-up 1 to 2", "x", 5, speed_up);
+    bench_row("fork-join: CPU used afterwards", "us", 5, idle_cpu);
+}
