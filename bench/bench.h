@@ -106,8 +106,8 @@ static inline void bench_passed(struct ping *p, int side, long i) {
 /* A pool of workers. All but `with` is called in the body of that, by its caller or, where the
  * members say so, by a task. */
 struct bench_pool {
-    /* Calls body(arg) beside `workers` workers; where the waiting thread always works too, it is one
-     * of them. `limit`, if not 0: who submits runs the task itself when so many wait. */
+    /* Calls body(arg) beside `workers` workers; where the waiting thread always works too, it is
+     * one of them. `limit`, if not 0: who submits runs the task itself when so many wait. */
     void (*with)(int workers, size_t limit, void (*body)(void *), void *arg);
     /* Submits fn(arg) n times, with a future each where the library has them, up to BENCH_TASKS. */
     void (*submit)(long n, void *(*fn)(void *), void *arg);

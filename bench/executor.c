@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors: two workers beside the thread that submits, on the two CPUs where the kernel puts them.
- * Each row says too which share of the tasks was run by workers. */
+/* Executors: two workers beside the thread that submits, on the two CPUs where the kernel puts
+ * them. Each row says too which share of the tasks was run by workers. */
 #include "bench.h"
 #include <malloc.h>
 #include <stdio.h>
@@ -208,18 +208,26 @@ static void idle_worker(const struct peer *p) { ask_now(p, false, 100, 2000000);
 
 static long task_ns;
 
-/* Leaves serial / parallel / 2, of 40 ms of work. */
+static void wait_at_once(void) {
+    if (pool->wait_worker)
+        pool->wait_worker();
+    pool->wait();
+}
+
+/* Leaves serial / parallel / 2, of 60 ms of work; one wait for all. */
 static void efficiency(void *unused) {
     (void)unused;
     uintptr_t turns = (uintptr_t)((double)task_ns / turn_ns());
-    long n = 40000000 / task_ns;
+    long n = 60000000 / task_ns;
+    pool->submit(5000000 / task_ns, spin, (void *)turns);
+    wait_at_once();
     uint64_t begin = bench_now();
     for (long i = 0; i < n; ++i)
         spin((void *)turns);
     uint64_t middle = bench_now();
     ran = 0;
     pool->submit(n, spin, (void *)turns);
-    pool->wait();
+    wait_at_once();
     tasks = n;
     cost[0] = (double)(middle - begin) / (double)(bench_now() - middle) / WORKERS;
 }
@@ -240,17 +248,19 @@ static void map(void *unused) {
     static long in[1000000], out[1000000];
     double ns[2][100];
     (void)unused;
-    pool->map(item, in, out, map_items);
-    ran = 0;
+    memset(out, 0, sizeof out);
     for (long t = 0; t < map_times; ++t) {
         uint64_t begin = bench_now();
         for (long i = 0; i < map_items; ++i)
             item(&in[i], &out[i]);
-        uint64_t middle = bench_now();
-        ran -= map_items;
+        ns[0][t] = (double)(bench_now() - begin);
+    }
+    pool->map(item, in, out, map_items);
+    ran = 0;
+    for (long t = 0; t < map_times; ++t) {
+        uint64_t begin = bench_now();
         pool->map(item, in, out, map_items);
-        ns[0][t] = (double)(middle - begin);
-        ns[1][t] = (double)(bench_now() - middle);
+        ns[1][t] = (double)(bench_now() - begin);
     }
     tasks = map_times * map_items;
     for (int i = 0; i < 2; ++i)
@@ -301,9 +311,7 @@ static void from_inside(void *unused) {
             ran = 0;
         }
         pool->submit(1, inside, NULL);
-        if (pool->wait_worker)
-            pool->wait_worker();
-        pool->wait();
+        wait_at_once();
     }
     tasks = TIMES * INSIDE;
     cost[0] = inside_ns / TIMES / INSIDE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork-join: Fibonacci without cut-off, two calls for every spawn. One worker is the caller itself. */
+/* Fork-join: Fibonacci without cut-off, two calls for every spawn. One worker: the caller. */
 #include "bench.h"
-#include <math.h>
 #include <time.h>
 
 enum { FIB = 35 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool that C programs write for themselves: a list, a mutex, two conditions, and no futures. */
+/* The pool that C programs write for themselves: a list, a mutex, two conditions, no futures. */
 #include "bench.h"
 #include <stdlib.h>
 

@@ -177,8 +177,8 @@ def print_table(entries):
             baseline = e["baseline"]
             ratio = "" if e["ratio"] is None else (
                 "baseline" if e["subject"] == baseline else number(e["ratio"]) + "x")
-            lines.append((row if first else "", subject_text(e), number(e["value"]), e["unit"], ratio,
-                          goal_text(e, entries)))
+            lines.append((row if first else "", subject_text(e), number(e["value"]), e["unit"],
+                          ratio, goal_text(e, entries)))
             first = False
         for note in (anchor_text(row, entries), others_text(row, entries)):
             if note:
