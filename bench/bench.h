@@ -122,9 +122,9 @@ struct bench_pool {
     bool gathers;   /* submit() waits too */
     bool fixed;     /* has two workers, always */
     bool nested;    /* has submit() in a task */
-    /* fib(n) without cut-off, `typed` or by a function and void *; returns whether there is such an
+    /* Returns fib(n), without cut-off, `typed` or by a function and void *; -1: there is no such
      * API. fib_most: the largest n that takes no longer than others. */
-    bool (*fib)(int n, bool typed);
+    long (*fib)(int n, bool typed);
     int fib_most;
 };
 enum { BENCH_TASKS = 1000000 };

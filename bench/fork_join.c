@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fork-join: Fibonacci without cut-off, two calls for every spawn. One worker: the caller. */
 #include "bench.h"
+#include <stdlib.h>
 #include <time.h>
 
 enum { FIB = 35 };
@@ -9,15 +10,15 @@ static const struct bench_pool *pool;
 static bool typed;
 static double cost;
 
-/* Returns how often fib(n) spawns. */
-static double spawns(int n) {
-    double a = 1, b = 1;
-    for (int i = 1; i < n; ++i) {
-        double next = a + b;
+/* Returns fib(n), which is how often fib(n - 1) spawns, and 1. */
+static long fib_known(int n) {
+    long a = 0, b = 1;
+    for (int i = 0; i < n; ++i) {
+        long next = a + b;
         a = b;
         b = next;
     }
-    return b - 1;
+    return a;
 }
 
 /* Leaves ns per spawn. */
@@ -25,11 +26,12 @@ static void fib(void *unused) {
     int n = pool->fib_most < FIB ? pool->fib_most : FIB;
     (void)unused;
     cost = NAN;
-    if (!pool->fib(20, typed))
+    if (pool->fib(20, typed) < 0)
         return;
     uint64_t begin = bench_now();
-    pool->fib(n, typed);
-    cost = (double)(bench_now() - begin) / spawns(n);
+    if (pool->fib(n, typed) != fib_known(n))
+        abort();
+    cost = (double)(bench_now() - begin) / (double)(fib_known(n + 1) - 1);
 }
 
 static uint64_t cpu_ns(void) {

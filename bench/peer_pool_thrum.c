@@ -76,14 +76,15 @@ static void *fib_pointer(thrum_worker *w, void *arg) {
     return (void *)((intptr_t)thrum_sync(w) + b);
 }
 
-static bool fib(int n, bool typed) {
+static long fib(int n, bool typed) {
     long result;
     void *pointer;
-    if (typed)
+    if (typed) {
         check(fib_typed_run(pool, &result, n) == 0);
-    else
-        check(thrum_fork_join(pool, fib_pointer, (void *)(intptr_t)n, &pointer) == 0);
-    return true;
+        return result;
+    }
+    check(thrum_fork_join(pool, fib_pointer, (void *)(intptr_t)n, &pointer) == 0);
+    return (long)(intptr_t)pointer;
 }
 
 static const struct bench_pool functions = {.with = with,
