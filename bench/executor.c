@@ -102,7 +102,10 @@ static void flood(void *unused) {
 }
 
 static void flood_queued(const struct peer *p) {
-    if (with(p, WORKERS, 0, flood) && p->pool->throttles)
+    share = 1;
+    if (p->pool->rate)
+        cost[0] = p->pool->rate(BENCH_TASKS);
+    else if (with(p, WORKERS, 0, flood) && p->pool->throttles)
         cost[0] = NAN;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Go's channels between goroutines; asked by peer_process.c.
+// Go's goroutines, and channels between them; asked by peer_process.c.
 package main
 
 import (
@@ -58,6 +58,17 @@ func pair(n int) float64 {
 	return float64(time.Since(start).Nanoseconds()) / float64(n)
 }
 
+func tasks(n int) float64 {
+	var all sync.WaitGroup
+	start := time.Now()
+	all.Add(n)
+	for i := 0; i < n; i++ {
+		go all.Done()
+	}
+	all.Wait()
+	return float64(n) * 1e3 / float64(time.Since(start).Nanoseconds())
+}
+
 func main() {
 	for {
 		var what string
@@ -68,6 +79,9 @@ func main() {
 		if what == "rate" {
 			fmt.Scan(&a, &b, &c, &d)
 			fmt.Println(rate(a, b, c, d))
+		} else if what == "tasks" {
+			fmt.Scan(&a)
+			fmt.Println(tasks(a))
 		} else {
 			fmt.Scan(&a)
 			fmt.Println(pair(a))

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Java's ArrayBlockingQueue; asked by peer_process.c.
+// Java's ArrayBlockingQueue, and a ForkJoinPool of two; asked by peer_process.c.
 import java.util.Scanner;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ForkJoinTask;
 
 class PeerJava {
     static volatile boolean stop;
     static final Object ITEM = new Object(), END = new Object();
+    static final ForkJoinPool POOL = new ForkJoinPool(2);
 
     static void put(ArrayBlockingQueue<Object> queue) {
         try {
@@ -60,11 +63,25 @@ class PeerJava {
         return (double) (System.nanoTime() - start) / n;
     }
 
+    static double tasks(int n) {
+        ForkJoinTask<?>[] futures = new ForkJoinTask<?>[n];
+        Runnable empty = () -> {};
+        long start = System.nanoTime();
+        for (int i = 0; i < n; ++i)
+            futures[i] = POOL.submit(empty);
+        for (ForkJoinTask<?> future : futures)
+            future.join();
+        return n * 1e3 / (System.nanoTime() - start);
+    }
+
     public static void main(String[] args) throws Exception {
         Scanner in = new Scanner(System.in);
         while (in.hasNext()) {
-            if (in.next().equals("rate"))
+            String what = in.next();
+            if (what.equals("rate"))
                 System.out.println(rate(in.nextInt(), in.nextInt(), in.nextInt(), in.nextInt()));
+            else if (what.equals("tasks"))
+                System.out.println(tasks(in.nextInt()));
             else
                 System.out.println(pair(in.nextLong()));
         }

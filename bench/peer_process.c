@@ -3,14 +3,15 @@
  * benchmark and is asked over pipes. It starts when it is asked first, on both CPUs. It gets lines
  *
  *     rate CAPACITY PRODUCERS CONSUMERS MS        answer: Mops/s
- *     pair N                                      answer: ns */
+ *     pair N                                      answer: ns
+ *     tasks N                                     answer: Mtasks/s */
 #include "bench.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct peer self;
+static struct peer self, self_pool;
 static FILE *to, *from;
 
 static void run(int in, int out) {
@@ -73,8 +74,20 @@ static double pair(long n) {
     return answer();
 }
 
+static double tasks(long n) {
+    start();
+    if (!to)
+        return NAN;
+    fprintf(to, "tasks %ld\n", n);
+    return answer();
+}
+
+static const struct bench_pool functions = {.rate = tasks};
+
 __attribute__((constructor)) static void register_self(void) {
     self = (struct peer){
         .name = PEER_NAME, .rank = PEER_RANK, .queue_rate = rate, .queue_pair = pair};
+    self_pool = (struct peer){.name = PEER_POOL_NAME, .rank = PEER_RANK, .pool = &functions};
     bench_register(&self);
+    bench_register(&self_pool);
 }
