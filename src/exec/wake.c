@@ -102,6 +102,7 @@ static int start(thrum_executor *pool, thrum__worker *worker) {
         thrum__bucket *bucket = thrum__lot_lock(pool);
         pool->starting--;
         thrum__lot_unlock(bucket);
+        thrum__pool_nudge(pool);
     }
     return rc;
 }
