@@ -9,7 +9,7 @@
 #include "exec/task.h"
 
 /* tail: the last record put; head: the next to be taken, or the stub; under `taking`.
- * taking: 0 free, 1 held; only ever tried */
+ * taking: 0 free, 1 held; workers only try it */
 typedef struct thrum__injector {
     thrum_future *tail __attribute__((aligned(64)));
     thrum_future *head __attribute__((aligned(64)));

@@ -160,7 +160,8 @@ bool thrum__pool_help(thrum_future *task);
 int thrum__pool_block(void);
 void thrum__pool_unblock(void);
 
-/* Takes what is queued and completes it: with `failure`, or as cancelled (NULL). */
+/* Takes all that is queued, but for what workers are about to run, and completes it: with `failure`, or as
+ * cancelled (NULL). */
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure);
 
 /* Returns the worker threads' numbers summed up: tasks that were submitted and have not been started. */

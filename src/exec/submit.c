@@ -251,8 +251,42 @@ static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failur
     }
 }
 
+/* Whoever holds `taking` or links a record is about to go on. */
+static void lock_taking(thrum__injector *injector) {
+    while (!thrum__injector_try_lock(injector))
+        thrum__strand_self()->ops->yield();
+}
+
+/* Returns what is queued, linked by `next`. Under `taking` no batch is on its way from one queue to another; but for
+ * what workers hold in hand, about to be run, every task that was published is here. */
+static thrum_future *take_all(thrum_executor *pool) {
+    thrum_future *all = NULL, **end = &all, *task;
+    lock_taking(&pool->injector);
+    while (thrum__injector_visible(&pool->injector)) {
+        if ((task = thrum__injector_take(&pool->injector)) != NULL) {
+            *end = task;
+            end = &task->next;
+        } else {
+            thrum__strand_self()->ops->yield();
+        }
+    }
+    int places = thrum__pool_places(pool);
+    for (int i = 0; i < places; i++) {
+        while ((task = thrum__deque_steal(&pool->workers[i]->deque)) != NULL) {
+            *end = task;
+            end = &task->next;
+        }
+    }
+    thrum__injector_unlock(&pool->injector);
+    *end = NULL;
+    return all;
+}
+
+/* Callbacks run when nothing is held. A pool is not freed before each task that it took is counted as cancelled. */
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
-    thrum_future *task;
-    while ((task = thrum__pool_take(pool, NULL)) != NULL)
+    thrum_future *next, *task = take_all(pool);
+    for (; task; task = next) {
+        next = task->next;
         abandon(pool, task, failure);
+    }
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <math.h>
 
-enum { ROUNDS = 300 };
+enum { ROUNDS = 300, TASKS = 1000, WORKERS = 2 };
 
 static thrum_executor *pool;
 static thrum_event go;
@@ -37,4 +37,29 @@ static void test_shutdown_while_the_first_worker_is_started(void **state) {
     }
 }
 
-SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started));
+static int ran; /* relaxed */
+
+static void *count(void *arg) {
+    __atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
+    return arg;
+}
+
+/* Workers move batches from queue to queue all the while. Each holds one task at most that it is about to run. */
+static void test_what_has_not_started_is_cancelled(void **state) {
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = WORKERS});
+        assert_non_null(pool);
+        for (int k = 0; k < TASKS; k++)
+            assert_int_equal(thrum_submit(pool, NULL, count, NULL), 0);
+        spec_perhaps_yield();
+        assert_int_equal(thrum_executor_shutdown(pool, false, true), 0);
+        int before = __atomic_load_n(&ran, __ATOMIC_RELAXED);
+        assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
+        assert_in_range(__atomic_load_n(&ran, __ATOMIC_RELAXED) - before, 0, WORKERS);
+        thrum_executor_free(pool);
+    }
+}
+
+SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
+           cmocka_unit_test(test_what_has_not_started_is_cancelled));
