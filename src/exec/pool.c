@@ -100,7 +100,7 @@ static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
     pool->idle_ns = idle_ns(opts->idle_timeout);
     thrum__store_relaxed(&pool->initializer, opts->initializer);
     pool->initarg = opts->initarg;
-    pool->places = pool->n_workers = pool->starting = 0;
+    pool->places = pool->n_workers = pool->starting = pool->initializing = 0;
     pool->sleepers = NULL;
     pool->first = (thrum_lock)THRUM_LOCK_INIT;
     pool->cancelled = pool->helped = pool->caller_ran = pool->completed = 0;

@@ -27,7 +27,8 @@ enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX 
  *                          those that come back from a wait
  *   bits 12-23  BLOCKED    workers that wait for a future and have left their slot
  *   bits 24-35  PINNED     others who still need the pool: threads that help and wait, having left their slot;
- *                          who has just left a slot and looks whether that matters to somebody
+ *                          who has just left a slot and looks whether that matters to somebody;
+ *                          workers in the initializer
  *   bits 36-47  SEARCHING  workers that look for work, are being woken or started (while others run)
  *   bits 48-59  SLEEPING   workers in the idle list; under the bucket lock of the pool
  *   CLOSED      shut down: no tasks from outside
@@ -64,6 +65,7 @@ struct thrum_executor {
     int places __attribute__((aligned(64))); /* workers[0 .. places) are not NULL; set under the bucket lock */
     int n_workers;           /* alive; set under the bucket lock */
     int starting;            /* of n_workers: started while no other could run, not known to run yet; bucket lock */
+    int initializing;        /* of n_workers: inside the initializer, PINNED; under the bucket lock */
     thrum__worker *sleepers; /* the last to sleep first; under the bucket lock */
     thrum_lock first;        /* held while the only worker that could run is being started */
     thrum__cold *broken;     /* the initializer's failure; read-only once BROKEN */

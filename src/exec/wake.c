@@ -76,6 +76,8 @@ static int decide(thrum_executor *pool, bool first, bool failed, thrum__worker *
         thrum__lot_grant(bucket, &(*worker)->waiter, granted);
         return WOKEN;
     }
+    if (pool->initializing > 0 && thrum__pool_queued(pool) <= (size_t)pool->initializing)
+        return NOTHING;
     if (able >= pool->max_workers || (failed && able > 0))
         return NOTHING;
     if (able <= 0 && !first)

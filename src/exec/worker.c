@@ -280,6 +280,34 @@ static void run(thrum__worker *worker) {
     }
 }
 
+/* Nobody relies on a worker that initialises: it looks for work afterwards. */
+static void begin_initializer(thrum__worker *worker) {
+    thrum_executor *pool = worker->pool;
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    pool->initializing++;
+    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_SEARCHING);
+    thrum__lot_unlock(bucket);
+    if (thrum__pool_visible(pool))
+        (void)thrum__pool_notify(pool); /* this worker counts: it cannot fail */
+}
+
+static void end_initializer(thrum__worker *worker) {
+    thrum_executor *pool = worker->pool;
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    pool->initializing--;
+    thrum__state_add(pool, THRUM__POOL_SEARCHING - THRUM__POOL_PINNED);
+    thrum__lot_unlock(bucket);
+}
+
+static bool initialize(thrum__worker *worker) {
+    begin_initializer(worker);
+    bool ready = thrum__worker_initialize(worker);
+    if (thrum__pool_gone(worker->pool))
+        return false;
+    end_initializer(worker);
+    return ready;
+}
+
 void *thrum__worker_main(void *arg) {
     thrum__worker *worker = arg;
     thrum__strand *self = thrum__strand_self();
@@ -293,7 +321,7 @@ void *thrum__worker_main(void *arg) {
     frame.begin = 0;
     if (!worker->counted)
         thrum__state_add(worker->pool, THRUM__POOL_SEARCHING);
-    if (!worker->pool->initializer || thrum__worker_initialize(worker)) {
+    if (!worker->pool->initializer || initialize(worker)) {
         self->frame = &frame;
         run(worker);
         self->frame = NULL;

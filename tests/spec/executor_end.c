@@ -61,5 +61,50 @@ static void test_what_has_not_started_is_cancelled(void **state) {
     }
 }
 
+static thrum_event begun;
+static int initializers; /* relaxed */
+
+/* The second waits for a task. */
+static int wait_in_the_second(void *arg) {
+    (void)arg;
+    if (__atomic_add_fetch(&initializers, 1, __ATOMIC_RELAXED) == 2) {
+        thrum_event_set(&begun);
+        thrum_event_wait(&go);
+    }
+    return 0;
+}
+
+static void *wait_begun(void *arg) {
+    thrum_event_wait(&begun);
+    return arg;
+}
+
+static void test_a_worker_that_initialises_is_not_relied_upon(void **state) {
+    (void)state;
+    thrum_event_clear(&go);
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = 2, .initializer = wait_in_the_second});
+    assert_non_null(pool);
+    assert_int_equal(thrum_submit(pool, NULL, wait_begun, NULL), 0);
+    assert_int_equal(thrum_submit(pool, NULL, wait_begun, NULL), 0);
+    spec_until_waiting(pool, 1);
+    assert_int_equal(thrum_submit(pool, NULL, set_go, NULL), 0);
+    thrum_executor_free(pool);
+    assert_int_equal(initializers, 2);
+}
+
+static void test_one_task_starts_one_worker(void **state) {
+    (void)state;
+    initializers = 2;
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = 4, .initializer = wait_in_the_second});
+    assert_non_null(pool);
+    assert_int_equal(thrum_submit(pool, NULL, count, NULL), 0);
+    thrum_executor_free(pool);
+    assert_int_equal(initializers, 3);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
-           cmocka_unit_test(test_what_has_not_started_is_cancelled));
+           cmocka_unit_test(test_what_has_not_started_is_cancelled),
+           cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
+           cmocka_unit_test(test_one_task_starts_one_worker));
