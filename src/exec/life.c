@@ -54,9 +54,9 @@ static void desert(void) {
     const thrum__frame *frame = thrum__frame_current();
     for (; frame; frame = frame->outer) {
         if (frame->worker && !frame->outer)
-            thrum__pool_desert(frame->worker->pool, true);
+            thrum__pool_desert(frame->worker->pool, frame->worker);
         else if (frame->slot)
-            thrum__pool_desert(frame->slot, false);
+            thrum__pool_desert(frame->slot, NULL);
     }
 }
 

@@ -178,8 +178,9 @@ thrum_future *thrum__pool_take(thrum_executor *pool, thrum__worker *worker);
 /* Returns whether every worker that there is waits for a future. */
 bool thrum__pool_no_worker(thrum_executor *pool);
 
-/* The pool goes on without the current strand, which never comes back to its task: it is inside exit(). */
-void thrum__pool_desert(thrum_executor *pool, bool worker);
+/* The pool goes on without the current strand, which never comes back to its task: it is inside exit(). `worker`: it is
+ * this one, or NULL. One in the initializer leaves a broken pool. */
+void thrum__pool_desert(thrum_executor *pool, thrum__worker *worker);
 
 /* Closes the pool. */
 void thrum__pool_close(thrum_executor *pool, bool cancel);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Closing a pool, waiting for its end, and what an initializer that fails does to it. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,17 +92,6 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
     return 0;
 }
 
-void thrum__pool_desert(thrum_executor *pool, bool worker) {
-    thrum__bucket *bucket = thrum__lot_lock(pool);
-    thrum__pool_count_worker(pool, worker ? -1 : 0);
-    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
-    thrum__lot_unlock(bucket);
-    if (thrum__pool_visible(pool))
-        (void)thrum__pool_notify(pool);
-    thrum__state_add(pool, -THRUM__POOL_PINNED);
-    thrum__pool_nudge(pool);
-}
-
 static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool interruptible) {
     if (thrum__pool_gone(pool))
         return 0;
@@ -125,7 +115,6 @@ int thrum_executor_shutdown_until(thrum_executor *executor, bool cancel_futures,
 static void break_pool(thrum_executor *pool, const thrum_failure *failure) {
     static const thrum_failure bare = {.code = -ENOMEM, .message = "the initializer failed"};
     thrum__cold *cold = thrum__cold_new(failure, NULL);
-    thrum__failure_report(failure);
     thrum__bucket *bucket = thrum__lot_lock(pool);
     bool first = !pool->broken && !(thrum__load_relaxed(&pool->state) & THRUM__POOL_BROKEN);
     if (first)
@@ -138,9 +127,47 @@ static void break_pool(thrum_executor *pool, const thrum_failure *failure) {
     thrum__pool_abandon(pool, pool->broken ? thrum__cold_failure(pool->broken) : &bare);
 }
 
+void thrum__pool_desert(thrum_executor *pool, thrum__worker *worker) {
+    static const thrum_failure failure = {
+        .code = -ECANCELED, .message = "exit() was called in the initializer of the pool"};
+    bool initializes = worker && worker->initializes;
+    if (thrum__pool_gone(pool))
+        return;
+    if (initializes)
+        break_pool(pool, &failure);
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    thrum__pool_count_worker(pool, worker ? -1 : 0);
+    if (initializes)
+        pool->initializing--;
+    else
+        thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
+    thrum__lot_unlock(bucket);
+    if (thrum__pool_visible(pool))
+        (void)thrum__pool_notify(pool);
+    thrum__state_add(pool, -THRUM__POOL_PINNED);
+    thrum__pool_nudge(pool);
+}
+
+static void fail_initializer(thrum__frame *frame, int code, const char *message) {
+    thrum_executor *pool = frame->outer->worker->pool;
+    if (!frame->raised)
+        frame->failure = (thrum_failure){.code = code, .message = message};
+    frame->failure.thread = thrum_thread_name(thrum_thread_current());
+    thrum__failure_report(&frame->failure);
+    break_pool(pool, &frame->failure);
+}
+
+/* pthread_exit() or a cancellation unwinds the initializer. */
+static void ended_early(void *arg) {
+    thrum__frame *frame = arg;
+    thrum__strand_self()->frame = frame->outer;
+    if (!thrum__pool_gone(frame->outer->worker->pool))
+        fail_initializer(frame, -ECANCELED, "its thread ended in the middle of the initializer");
+}
+
 static int call_initializer(thrum__frame *frame, thrum__worker *worker) {
     thrum__strand *self = thrum__strand_self();
-    frame->outer = NULL;
+    frame->outer = self->frame;
     frame->task = NULL;
     frame->worker = NULL;
     frame->slot = NULL;
@@ -149,8 +176,11 @@ static int call_initializer(thrum__frame *frame, thrum__worker *worker) {
     frame->raised = frame->deadlock = false;
     frame->executing = true;
     self->frame = frame;
-    int rc = worker->pool->initializer(worker->pool->initarg);
-    self->frame = NULL;
+    int rc;
+    pthread_cleanup_push(ended_early, frame);
+    rc = worker->pool->initializer(worker->pool->initarg);
+    pthread_cleanup_pop(0);
+    self->frame = frame->outer;
     return rc;
 }
 
@@ -159,9 +189,6 @@ bool thrum__worker_initialize(thrum__worker *worker) {
     int rc = call_initializer(&frame, worker);
     if (rc >= 0 && !frame.raised)
         return true;
-    if (!frame.raised)
-        frame.failure = (thrum_failure){.code = rc, .message = "the initializer of the pool failed"};
-    frame.failure.thread = thrum_thread_name(thrum_thread_current());
-    break_pool(worker->pool, &frame.failure);
+    fail_initializer(&frame, rc, "the initializer of the pool failed");
     return false;
 }

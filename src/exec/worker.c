@@ -285,6 +285,7 @@ static void begin_initializer(thrum__worker *worker) {
     thrum_executor *pool = worker->pool;
     thrum__bucket *bucket = thrum__lot_lock(pool);
     pool->initializing++;
+    worker->initializes = true;
     thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_SEARCHING);
     thrum__lot_unlock(bucket);
     if (thrum__pool_visible(pool))
@@ -295,13 +296,27 @@ static void end_initializer(thrum__worker *worker) {
     thrum_executor *pool = worker->pool;
     thrum__bucket *bucket = thrum__lot_lock(pool);
     pool->initializing--;
+    worker->initializes = false;
     thrum__state_add(pool, THRUM__POOL_SEARCHING - THRUM__POOL_PINNED);
     thrum__lot_unlock(bucket);
 }
 
+/* pthread_exit() or a cancellation in the initializer. */
+static void died_early(void *arg) {
+    thrum__worker *worker = arg;
+    thrum__strand_self()->frame = NULL;
+    if (thrum__pool_gone(worker->pool))
+        return;
+    end_initializer(worker);
+    leave(worker);
+}
+
 static bool initialize(thrum__worker *worker) {
+    bool ready;
     begin_initializer(worker);
-    bool ready = thrum__worker_initialize(worker);
+    pthread_cleanup_push(died_early, worker);
+    ready = thrum__worker_initialize(worker);
+    pthread_cleanup_pop(0);
     if (thrum__pool_gone(worker->pool))
         return false;
     end_initializer(worker);
@@ -321,11 +336,10 @@ void *thrum__worker_main(void *arg) {
     frame.begin = 0;
     if (!worker->counted)
         thrum__state_add(worker->pool, THRUM__POOL_SEARCHING);
-    if (!worker->pool->initializer || initialize(worker)) {
-        self->frame = &frame;
+    self->frame = &frame;
+    if (!worker->pool->initializer || initialize(worker))
         run(worker);
-        self->frame = NULL;
-    }
+    self->frame = NULL;
     if (!thrum__pool_gone(worker->pool))
         leave(worker);
     return NULL;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 
 enum { ROUNDS = 300, TASKS = 1000, WORKERS = 2 };
 
@@ -104,7 +105,25 @@ static void test_one_task_starts_one_worker(void **state) {
     assert_int_equal(initializers, 3);
 }
 
+static int end_thread(void *arg) {
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static void test_an_initializer_that_ends_its_thread(void **state) {
+    thrum_future *future = NULL;
+    (void)state;
+    spec_needs_os("pthread_exit()");
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = end_thread});
+    assert_non_null(pool);
+    int rc = thrum_submit(pool, &future, count, NULL);
+    assert_int_equal(rc == 0 ? thrum_future_result(future, NULL) : rc, rc == 0 ? -ECANCELED : -EPIPE);
+    thrum_future_free(future);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
            cmocka_unit_test(test_what_has_not_started_is_cancelled),
            cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
-           cmocka_unit_test(test_one_task_starts_one_worker));
+           cmocka_unit_test(test_one_task_starts_one_worker),
+           cmocka_unit_test(test_an_initializer_that_ends_its_thread));

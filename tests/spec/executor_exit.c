@@ -105,6 +105,26 @@ static void test_exit_in_a_task(void **state) {
     assert_int_equal(spec_count_text(end.text, "done\n"), 5);
 }
 
+static int exit_early(void *arg) {
+    (void)arg;
+    exit(7);
+}
+
+static int exit_in_the_initializer(void) {
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = 1, .initializer = exit_early});
+    thrum_submit(pool, NULL, say_done, NULL);
+    thrum_event_wait(&go); /* for ever */
+    return 0;
+}
+
+static void test_exit_in_the_initializer(void **state) {
+    (void)state;
+    spec_needs_os("an exit() beside a main that waits");
+    spec_exits(exit_in_the_initializer, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "done\n"), 0);
+}
+
 static void *linger(void *arg) {
     if (thrum_event_wait_until(&go, thrum_in(5.2)) != -ETIMEDOUT)
         say("woken\n");
@@ -308,6 +328,7 @@ static void test_a_task_may_not_free_its_pool(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_exit_finishes_what_was_submitted),
            cmocka_unit_test(test_exit_does_not_wait_for_idle_workers),
            cmocka_unit_test(test_exit_leaves_daemon_pools), cmocka_unit_test(test_exit_in_a_task),
+           cmocka_unit_test(test_exit_in_the_initializer),
            cmocka_unit_test(test_the_notice_names_the_pool), cmocka_unit_test(test_fork),
            cmocka_unit_test(test_fork_in_a_task), cmocka_unit_test(test_the_end_of_the_block_waits),
            cmocka_unit_test(test_the_block_counts_unread_failures),
