@@ -78,22 +78,6 @@ static bool help_as_worker(thrum_future *task, thrum__worker *worker) {
     return true;
 }
 
-bool thrum__worker_help_own(thrum__worker *worker, intptr_t begin) {
-    thrum_future *task;
-    if (!thrum__strand_alias_enter(thrum__strand_self()))
-        return false;
-    while ((task = thrum__deque_pop(&worker->deque, begin)) != NULL) {
-        if (thrum__pool_claim(task)) {
-            thrum__store_relaxed(&worker->claimed, worker->claimed + 1);
-            run_inside(task, worker, THRUM__TASK_REF);
-            return true;
-        }
-        thrum__task_unref(task);
-    }
-    thrum__strand_alias_leave(thrum__strand_self());
-    return false;
-}
-
 bool thrum__await_help(thrum_future *task) {
     const thrum__strand *self = thrum__strand_self();
     thrum__worker *worker = thrum__worker_current();
@@ -115,14 +99,9 @@ static bool in_circle(void) {
 }
 
 int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
-    const thrum__frame *frame = thrum__frame_current();
-    if (deadline == INT64_MAX) {
-        if (thrum__await_help(task) && in_circle())
+    if (deadline == INT64_MAX && thrum__await_help(task)) {
+        if (in_circle())
             return -EDEADLK;
-        while (frame && frame->worker && frame->task && !thrum__task_done(task) &&
-               thrum__worker_help_own(frame->worker, frame->begin))
-            if (in_circle())
-                return -EDEADLK;
         if (thrum__task_done(task))
             return 0;
     }

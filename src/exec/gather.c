@@ -129,7 +129,7 @@ static void end(thrum_completed *it) {
     }
 }
 
-/* A worker runs what has not started, and then what else it has begun itself. */
+/* A worker runs what has not started. */
 static bool help(thrum_completed *it) {
     const thrum__frame *frame = thrum__frame_current();
     if (!frame || !frame->worker || it->deadline.ns != INT64_MAX)
@@ -140,7 +140,7 @@ static bool help(thrum_completed *it) {
             thrum__await_help(future))
             return true;
     }
-    return frame->task && thrum__worker_help_own(frame->worker, frame->begin);
+    return false;
 }
 
 static int sleep(thrum_completed *it) {

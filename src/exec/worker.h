@@ -49,10 +49,6 @@ typedef struct thrum__work_source {
 /* NULL: none. Set by a constructor. */
 extern const thrum__work_source *thrum__work_source_hook;
 
-/* Runs one task (or other work) of the pool of `worker`, the current one, which waits for something else: only of its
- * own subtree, above `begin` in its deque. Returns false if there is none. */
-bool thrum__worker_help_own(thrum__worker *worker, intptr_t begin);
-
 /* Returns a new one, zero, or NULL; and frees it. */
 thrum__worker *thrum__worker_new(void);
 void thrum__worker_free(thrum__worker *worker);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What a task may run in the middle of another one, and what it may not. */
+#include "spec.h"
+
+#include <math.h>
+
+static thrum_executor *pool;
+static thrum_future *promise;
+static thrum_future *outer;
+static thrum_event started;
+static thrum_event go;
+
+static thrum_future *submit(void *(*fn)(void *), void *arg) {
+    thrum_future *future = NULL;
+    assert_int_equal(thrum_submit(pool, &future, fn, arg), 0);
+    return future;
+}
+
+static void *result_of(thrum_future *future) {
+    void *result = NULL;
+    assert_int_equal(thrum_future_result(future, &result), 0);
+    thrum_future_free(future);
+    return result;
+}
+
+static void begin(int workers) {
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = workers, .idle_timeout = INFINITY});
+    assert_non_null(pool);
+    promise = thrum_future_new();
+    assert_non_null(promise);
+    thrum_event_clear(&started);
+    thrum_event_clear(&go);
+}
+
+static void end(void) {
+    thrum_executor_free(pool);
+    thrum_future_free(promise);
+}
+
+static void *wait_for_go(void *arg) {
+    thrum_event_set(&started);
+    thrum_event_wait(&go);
+    return arg;
+}
+
+/* Submits a task that needs what this one does after its wait. */
+static void *promise_then_go(void *arg) {
+    thrum_future *inner = submit(wait_for_go, arg);
+    assert_int_equal(thrum_future_result(promise, NULL), 0);
+    thrum_event_set(&go);
+    return result_of(inner);
+}
+
+static void test_what_is_not_waited_for_is_not_run_inside(void **state) {
+    (void)state;
+    begin(1);
+    thrum_future *future = submit(promise_then_go, &pool);
+    thrum_event_wait(&started);
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    assert_ptr_equal(result_of(future), &pool);
+    end();
+}
+
+static void *wait_for_outer(void *arg) {
+    (void)arg;
+    thrum_event_set(&started);
+    return (void *)(intptr_t)thrum_future_result(outer, NULL);
+}
+
+static thrum_future *inner_future;
+
+static void *submit_one_that_waits(void *arg) {
+    (void)arg;
+    thrum_event_wait(&go);
+    inner_future = submit(wait_for_outer, NULL);
+    return (void *)(intptr_t)thrum_future_result(promise, NULL);
+}
+
+static void test_a_task_may_wait_for_who_submitted_it(void **state) {
+    (void)state;
+    begin(1);
+    outer = submit(submit_one_that_waits, NULL);
+    thrum_event_set(&go);
+    thrum_event_wait(&started);
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    void *code = &code;
+    assert_int_equal(thrum_future_result(outer, &code), 0);
+    assert_null(code);
+    assert_null(result_of(inner_future));
+    thrum_future_free(outer);
+    end();
+}
+
+SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
+           cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it));
