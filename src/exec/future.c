@@ -145,11 +145,11 @@ static bool enqueue(void *future) {
     return !thrum__task_flag_waiters(future);
 }
 
-static void block(bool begin) {
+static int block(bool begin) {
     if (begin)
-        (void)thrum__pool_block();
-    else
-        thrum__pool_unblock();
+        return thrum__pool_block();
+    thrum__pool_unblock();
+    return 0;
 }
 
 static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &thrum__future_kind,

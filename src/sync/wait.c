@@ -114,12 +114,11 @@ static int wait_once(const thrum_waitable *waitables, int n, observer *observers
     return rc;
 }
 
-static void tell(const thrum_waitable *waitables, int n, bool begin) {
+static int tell(const thrum_waitable *waitables, int n, bool begin) {
     for (int i = 0; i < n; i++)
-        if (waitables[i].thrum__ops->block) {
-            waitables[i].thrum__ops->block(begin);
-            return;
-        }
+        if (waitables[i].thrum__ops->block)
+            return waitables[i].thrum__ops->block(begin);
+    return 0;
 }
 
 int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadline, int *which) {
@@ -134,15 +133,15 @@ int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadli
         if (!observers)
             return -ENOMEM;
     }
-    bool sleeps = found == n;
-    if (sleeps)
-        tell(waitables, n, true);
+    bool sleeps = found == n && (rc = tell(waitables, n, true)) == 0;
+    if (rc != 0)
+        found = look(waitables, n);
     while (found == n && rc == 0) {
         rc = wait_once(waitables, n, observers, deadline);
         found = look(waitables, n);
     }
     if (sleeps)
-        tell(waitables, n, false);
+        (void)tell(waitables, n, false);
     if (observers != on_stack)
         free(observers);
     if (found == n)

@@ -24,9 +24,9 @@ struct thrum__waitable_ops {
     /* Nobody observes any more. Under the bucket lock. NULL: nothing to be done. */
     void (*dequeue)(void *object);
     const thrum__wait_kind *kind;
-    /* Called by the waiting strand before it sleeps (true) and afterwards (false), once for all its objects. NULL:
-     * nothing. */
-    void (*block)(bool begin);
+    /* Called by the waiting strand before it sleeps (true) and afterwards (false), once for all its objects.
+     * Returns 0, or for `true` why it must not sleep: then the second call is left out. NULL: nothing. */
+    int (*block)(bool begin);
 };
 
 /* Where the observers of what is waited for at `address` are queued. */

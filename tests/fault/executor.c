@@ -162,6 +162,38 @@ static void test_no_thread_at_all(void **state) {
     thrum_executor_free(pool);
 }
 
+/* Its queue holds a task, and nobody else can run it. */
+static void *wait_any_alone(void *promise) {
+    thrum_waitable waitable = thrum_future_waitable(promise);
+    thrum_future *queued = NULL;
+    assert_int_equal(thrum_submit(pool, &queued, work, promise), 0);
+    fail_from(0, 1, true);
+    int rc = thrum_wait_any(&waitable, 1, THRUM_NEVER, NULL);
+    fail_no_more();
+    assert_int_equal(thrum_future_result(queued, NULL), 0);
+    thrum_future_free(queued);
+    return (void *)(intptr_t)rc;
+}
+
+static void test_wait_any_without_another_worker(void **state) {
+    (void)state;
+    spec_needs_os("that every start fails");
+    thrum_future *promise = thrum_future_new();
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    for (int i = 0; i < 3; i++) {
+        thrum_future *future = NULL;
+        void *code = NULL;
+        assert_int_equal(thrum_submit(pool, &future, wait_any_alone, promise), 0);
+        thrum_waitable waitable = thrum_future_waitable(future);
+        assert_int_equal(thrum_wait_any(&waitable, 1, THRUM_NEVER, NULL), 0);
+        assert_int_equal(thrum_future_result(future, &code), 0);
+        assert_int_equal((intptr_t)code, -EAGAIN);
+        thrum_future_free(future);
+    }
+    thrum_executor_free(pool);
+    thrum_future_free(promise);
+}
+
 static void *submit_some(void *refused) {
     for (int i = 0; i < 50; i++) {
         thrum_future *future = NULL;
@@ -242,6 +274,7 @@ static void test_callbacks_and_iterations_without_memory(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
            cmocka_unit_test(test_submits_without_memory),
            cmocka_unit_test(test_submits_without_threads), cmocka_unit_test(test_no_thread_at_all),
+           cmocka_unit_test(test_wait_any_without_another_worker),
            cmocka_unit_test(test_failures_among_many_submitters),
            cmocka_unit_test(test_a_failure_is_not_lost_without_memory),
            cmocka_unit_test(test_callbacks_and_iterations_without_memory));
