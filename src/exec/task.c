@@ -33,6 +33,8 @@ bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
         done = (word & ~(uint32_t)THRUM__TASK_STATE) + state;
         if (!(word & THRUM__TASK_HOOKS))
             done -= drop;
+        else if (drop == 0)
+            done += THRUM__TASK_REF;
         /* release: pairs with thrum__task_word(), thrum__task_unref(); and with
          * thrum__task_complete(), whose last drop acquires by the load in thrum__task_unref() */
     } while (!thrum__cas_release(&task->word, &word, done));
@@ -40,8 +42,7 @@ bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
         wake(task);
     if (word & THRUM__TASK_HOOKS) {
         thrum__hooks_run(task, state);
-        if (drop)
-            thrum__task_unref(task);
+        thrum__task_unref(task);
     } else if (THRUM__UNLIKELY(done < THRUM__TASK_REF)) {
         thrum__task_died(task, thrum__task_word(task));
     }

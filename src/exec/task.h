@@ -114,7 +114,8 @@ void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_exe
                      uint64_t *tally, uint32_t drop);
 
 /* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs to it being
- * written; runs the callbacks. Returns false if it was not PENDING, for CANCELLED. */
+ * written; runs the callbacks, with a reference of its own if the caller drops none. Returns false if it was not
+ * PENDING, for CANCELLED. */
 bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop);
 
 /* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if not NULL. */

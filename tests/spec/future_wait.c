@@ -171,9 +171,39 @@ static void test_futures_freed_by_others_meanwhile(void **state) {
     thrum_future_free(promises[2]);
 }
 
+static thrum_future *next_promise;
+
+static void free_and_reuse(thrum_future *future, void *arg) {
+    (void)arg;
+    thrum_future_free(future);
+    next_promise = thrum_future_new();
+}
+
+static void look_at(thrum_future *future, void *done) {
+    *(bool *)done = thrum_future_done(future) && future != next_promise;
+}
+
+/* Neither who completes a promise nor who cancels it needs a handle while the callbacks run. */
+static void test_the_last_handle_goes_in_a_callback(void **state) {
+    (void)state;
+    for (int cancel = 0; cancel < 2; cancel++) {
+        bool done = false;
+        thrum_future *promise = thrum_future_new();
+        assert_int_equal(thrum_future_add_done_callback(promise, free_and_reuse, NULL), 0);
+        assert_int_equal(thrum_future_add_done_callback(promise, look_at, &done), 0);
+        if (cancel)
+            assert_true(thrum_future_cancel(promise));
+        else
+            assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+        assert_true(done);
+        thrum_future_free(next_promise);
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_wait_for_all), cmocka_unit_test(test_wait_for_the_first),
            cmocka_unit_test(test_wait_for_the_first_error),
            cmocka_unit_test(test_wait_takes_what_it_gets),
            cmocka_unit_test(test_as_completed_is_in_that_order),
            cmocka_unit_test(test_as_completed_with_a_deadline),
-           cmocka_unit_test(test_futures_freed_by_others_meanwhile));
+           cmocka_unit_test(test_futures_freed_by_others_meanwhile),
+           cmocka_unit_test(test_the_last_handle_goes_in_a_callback));
