@@ -129,10 +129,11 @@ static void end(thrum_completed *it) {
     }
 }
 
-/* A worker runs what has not started. */
+/* A worker runs what has not started, if it waits for all of it. */
 static bool help(thrum_completed *it) {
     const thrum__frame *frame = thrum__frame_current();
-    if (!frame || !frame->worker || it->deadline.ns != INT64_MAX)
+    if (!frame || !frame->worker || it->when != THRUM_ALL_COMPLETED ||
+        it->deadline.ns != INT64_MAX)
         return false;
     for (; it->help_at < it->n; it->help_at++) {
         thrum_future *future = it->watches[it->help_at].future;

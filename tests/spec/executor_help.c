@@ -92,5 +92,38 @@ static void test_a_task_may_wait_for_who_submitted_it(void **state) {
     end();
 }
 
+/* Ends the wait for the first, and then what that one needs. */
+static void *first_then_go(void *arg) {
+    thrum_future *futures[] = {submit(wait_for_go, arg), promise};
+    thrum_wait_when when = *(thrum_wait_when *)arg;
+    if (when == THRUM_ALL_COMPLETED) {
+        thrum_completed *it = thrum_as_completed(futures, 2, THRUM_NEVER);
+        assert_non_null(it);
+        assert_ptr_equal(thrum_completed_next(it), promise);
+        thrum_completed_free(it);
+    } else {
+        assert_int_equal(thrum_wait(futures, 2, when, THRUM_NEVER), 0);
+    }
+    thrum_event_set(&go);
+    return result_of(futures[0]);
+}
+
+static void test_who_waits_for_the_first_runs_none_of_them(void **state) {
+    (void)state;
+    for (int i = THRUM_ALL_COMPLETED; i <= THRUM_FIRST_ERROR; i++) {
+        thrum_wait_when when = (thrum_wait_when)i;
+        begin(1);
+        thrum_future *future = submit(first_then_go, &when);
+        thrum_event_wait(&started);
+        if (when == THRUM_FIRST_ERROR)
+            assert_true(thrum_future_cancel(promise));
+        else
+            assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+        assert_ptr_equal(result_of(future), &when);
+        end();
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
-           cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it));
+           cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it),
+           cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them));
