@@ -8,6 +8,7 @@
 #include "park/lot.h"
 
 extern const thrum__wait_kind thrum__future_kind;
+extern const thrum__wait_kind thrum__gather_kind; /* of what waits for several */
 
 /* Blocks until `task` is done: 0, -ETIMEDOUT, -EINTR, -EDEADLK or -EAGAIN. */
 int thrum__await(thrum_future *task, int64_t deadline, bool interruptible);

@@ -35,7 +35,7 @@ struct thrum_completed {
     watch *watches;
 };
 
-static const thrum__wait_kind gather_kind = {"futures", NULL};
+const thrum__wait_kind thrum__gather_kind = {"futures", NULL};
 
 static bool enough(const thrum_completed *it) {
     if (it->when == THRUM_FIRST_COMPLETED)
@@ -152,7 +152,7 @@ static int sleep(thrum_completed *it) {
         thrum__lot_unlock(bucket);
         return 0;
     }
-    thrum__lot_enqueue(bucket, &waiter, it, &gather_kind);
+    thrum__lot_enqueue(bucket, &waiter, it, &thrum__gather_kind);
     int rc = thrum__lot_park(bucket, &waiter, it->deadline.ns,
                              THRUM__PARK_SPIN | THRUM__PARK_INTERRUPTIBLE);
     thrum__lot_done(&waiter);

@@ -6,6 +6,7 @@
 
 #include <thrum/thread.h>
 
+#include "exec/await.h"
 #include "exec/pool.h"
 #include "exec/task.h"
 #include "park/lot.h"
@@ -60,7 +61,7 @@ static thrum__hook *take(thrum_future *task, uint32_t state) {
         }
         thrum__lot_unlock(bucket);
         if (key)
-            thrum__lot_unpark_all(key);
+            thrum__lot_unpark_kind(key, &thrum__gather_kind); /* may be gone: a stack */
     } while (key);
     return callbacks;
 }

@@ -142,7 +142,7 @@ static inline bool thrum__task_done(const thrum_future *task) {
 }
 
 /* What is called when a future is done: callbacks outside of locks, others (watch) under the bucket lock of the
- * record, and then the waiters at the address that they return are woken. */
+ * record, and then what waits for several futures at the address that they return is woken. */
 struct thrum__hook {
     thrum__hook *next;
     const void *(*watch)(thrum__hook *hook, uint32_t state); /* NULL: a callback, freed after fn */

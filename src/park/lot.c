@@ -169,15 +169,17 @@ int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_
     return left ? rc : self->ops->park(self, INT64_MAX, 0);
 }
 
-void thrum__lot_unpark_all(const void *address) {
+void thrum__lot_unpark_kind(const void *address, const thrum__wait_kind *kind) {
     thrum__link list = THRUM__LIST_INIT(list);
     thrum__bucket *bucket = thrum__lot_lock(address);
     thrum__waiter *waiter;
-    while ((waiter = thrum__lot_first(bucket, address)) != NULL)
+    while ((waiter = thrum__lot_first(bucket, address)) != NULL && (!kind || waiter->kind == kind))
         thrum__lot_grant(bucket, waiter, &list);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&list);
 }
+
+void thrum__lot_unpark_all(const void *address) { thrum__lot_unpark_kind(address, NULL); }
 
 void thrum__lot_done(thrum__waiter *waiter) {
     thrum__store_relaxed(&waiter->strand->waiting_kind, NULL);

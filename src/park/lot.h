@@ -95,6 +95,10 @@ int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_
 /* Dequeues and unparks every waiter at `address`. Takes the bucket lock itself. */
 void thrum__lot_unpark_all(const void *address);
 
+/* As thrum__lot_unpark_all(), for an object of `kind` that may be gone: what waits for an object of another kind at this
+ * address stays queued. Others of this kind wake for nothing: they must look again. */
+void thrum__lot_unpark_kind(const void *address, const thrum__wait_kind *kind);
+
 /* Notes that the strand of `waiter` waits no more. The waiter calls it, in no queue any more. */
 void thrum__lot_done(thrum__waiter *waiter);
 

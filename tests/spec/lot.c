@@ -227,6 +227,25 @@ static void test_addresses_that_share_a_bucket_do_not_mix(void **state) {
     }
 }
 
+static void test_unpark_of_a_kind_leaves_others(void **state) {
+    (void)state;
+    reset();
+    thrum__bucket *bucket = thrum__lot_lock(&s.place);
+    thrum__lot_enqueue(bucket, &s.waiters[0], &s.place, &kind);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark_kind(&s.place, &other_kind);
+    bucket = thrum__lot_lock(&s.place);
+    assert_ptr_equal(thrum__lot_first(bucket, &s.place), &s.waiters[0]);
+    thrum__lot_unlock(bucket);
+    thrum__lot_unpark_kind(&s.place, &kind);
+    bucket = thrum__lot_lock(&s.place);
+    assert_null(thrum__lot_first(bucket, &s.place));
+    assert_int_equal(s.waiters[0].state, THRUM__GRANTED);
+    thrum__lot_unlock(bucket);
+    assert_int_equal(s.waiters[0].strand->ops->park(s.waiters[0].strand, INT64_MAX, 0), 0);
+    thrum__lot_done(&s.waiters[0]);
+}
+
 static void test_a_pair_of_buckets_may_be_one(void **state) {
     (void)state;
     thrum__bucket *a, *b;
@@ -268,5 +287,6 @@ SPEC_TESTS(cmocka_unit_test(test_waiters_stand_in_line), cmocka_unit_test(test_u
            cmocka_unit_test(test_requeue_moves_to_the_end),
            cmocka_unit_test(test_a_requeued_waiter_keeps_waiting_past_its_deadline),
            cmocka_unit_test(test_addresses_that_share_a_bucket_do_not_mix),
+           cmocka_unit_test(test_unpark_of_a_kind_leaves_others),
            cmocka_unit_test(test_a_pair_of_buckets_may_be_one),
            cmocka_unit_test(test_dequeue_of_any_keeps_the_order));
