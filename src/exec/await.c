@@ -89,8 +89,7 @@ bool thrum__await_help(thrum_future *task) {
                                                 : thrum__pool_help(task);
 }
 
-/* Nested waits end as the circle says in which they stand. */
-static bool in_circle(void) {
+bool thrum__await_in_circle(void) {
     thrum__frame *frame = thrum__frame_current();
     if (!frame || !frame->deadlock)
         return false;
@@ -99,8 +98,9 @@ static bool in_circle(void) {
 }
 
 int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
+    (void)thrum__await_in_circle();
     if (deadline == INT64_MAX && thrum__await_help(task)) {
-        if (in_circle())
+        if (thrum__await_in_circle())
             return -EDEADLK;
         if (thrum__task_done(task))
             return 0;

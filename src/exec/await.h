@@ -17,6 +17,10 @@ int thrum__await(thrum_future *task, int64_t deadline, bool interruptible);
  * again. */
 bool thrum__await_help(thrum_future *task);
 
+/* Returns whether a circle was found that the current task stands in, since the last call: what it runs inside itself
+ * waits for it. Called before a wait too: not every one that a circle marks looks. */
+bool thrum__await_in_circle(void);
+
 /* Says in the word that somebody waits at the record; returns false if it is done. Under its bucket lock. */
 bool thrum__task_flag_waiters(thrum_future *task);
 

@@ -161,9 +161,10 @@ static int sleep(thrum_completed *it) {
 
 static int wait(thrum_completed *it) {
     thrum__strand_self();
-    while (!is_enough(it, NULL))
-        if (!help(it))
-            break;
+    (void)thrum__await_in_circle();
+    while (!is_enough(it, NULL) && help(it))
+        if (thrum__await_in_circle())
+            return -EDEADLK;
     if (is_enough(it, NULL))
         return 0;
     int rc = thrum__pool_block();

@@ -124,6 +124,41 @@ static void test_who_waits_for_the_first_runs_none_of_them(void **state) {
     }
 }
 
+static void *nothing(void *arg) { return arg; }
+
+/* What it waits for waits for it: that ends the wait, and only that one. */
+static void *wait_in_circle(void *arg) {
+    (void)arg;
+    thrum_event_wait(&go);
+    thrum_future *inner = submit(wait_for_outer, NULL);
+    intptr_t rc = thrum_wait(&inner, 1, THRUM_ALL_COMPLETED, THRUM_NEVER);
+    (void)thrum_future_result(inner, NULL);
+    thrum_future_free(inner);
+    assert_ptr_equal(result_of(submit(nothing, &pool)), &pool);
+    return (void *)rc;
+}
+
+static int circle_through_wait(void) {
+    void *code = NULL;
+    begin(1);
+    outer = submit(wait_in_circle, NULL);
+    thrum_event_set(&go);
+    thrum_event_wait(&started);
+    assert_int_equal(thrum_future_result(outer, &code), 0);
+    assert_int_equal((intptr_t)code, -EDEADLK);
+    thrum_future_free(outer);
+    end();
+    return 0;
+}
+
+static void test_a_circle_through_thrum_wait(void **state) {
+    (void)state;
+    static spec_end ended;
+    spec_exits(circle_through_wait, 0, &ended);
+    assert_int_equal(spec_count_text(ended.text, "in a circle"), 1);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
            cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it),
-           cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them));
+           cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them),
+           cmocka_unit_test(test_a_circle_through_thrum_wait));
