@@ -51,9 +51,12 @@ static void count_submit(thrum_executor *pool) {
 
 static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
 
-static void release(void *pool) { thrum__pool_release_slot(pool); }
+static void release(void *pool) {
+    if (pool)
+        thrum__pool_release_slot(pool);
+}
 
-/* Runs a claimed task, with a slot that is taken, under an id of its own. */
+/* Runs a claimed task under an id of its own, with a slot of `pool` that is taken; NULL: the worker that this is has one. */
 static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally) {
     pthread_cleanup_push(release, pool);
     pthread_cleanup_push(leave_alias, thrum__strand_self());
@@ -74,17 +77,17 @@ static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(v
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
     if (!thrum__strand_alias_enter(thrum__strand_self()))
         return not_made(-ENOMEM, flags, arg);
-    uint64_t state = thrum__state_add(pool, THRUM__POOL_BUSY);
-    int rc = refusal(pool, state);
+    thrum_executor *slot = thrum__pool_worker(pool) ? NULL : pool;
+    int rc = refusal(pool, thrum__state_add(pool, slot ? THRUM__POOL_BUSY : 0));
     thrum_future *task = NULL;
     if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
     if (rc != 0) {
-        thrum__pool_release_slot(pool);
+        release(slot);
         thrum__strand_alias_leave(thrum__strand_self());
         return not_made(rc, flags, arg);
     }
-    run_here(pool, task, &pool->caller_ran);
+    run_here(slot, task, &pool->caller_ran);
     if (out)
         *out = task;
     return 0;
