@@ -102,8 +102,8 @@ typedef enum thrum_wait_when {
 } thrum_wait_when;
 
 /* Blocks until as many of futures[0..n) are done as `when` says, or `deadline` has come. Returns 0,
- * -ETIMEDOUT, -EINTR in an interruptible thread, -EINVAL (n < 0, or `when` is none of these) or -ENOMEM, and as thrum_future_result() for a
- * worker that waits for its own pool. thrum_future_done() tells which. A failure does not count as read. */
+ * -ETIMEDOUT, -EINTR in an interruptible thread, -EINVAL (n < 0, or `when` is none of these) or -ENOMEM, -EAGAIN as thrum_future_result(), and for
+ * THRUM_ALL_COMPLETED without a deadline -EDEADLK too. thrum_future_done() tells which. A failure does not count as read. */
 THRUM_API int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when,
                          thrum_deadline deadline) THRUM_NODISCARD;
 

@@ -28,7 +28,6 @@ struct thrum_completed {
     int failed;           /* failed or cancelled */
     bool waiting;
     int pending;          /* not returned; own */
-    int help_at;          /* own: those before it have started */
     int n;
     thrum_wait_when when;
     thrum_deadline deadline;
@@ -129,21 +128,6 @@ static void end(thrum_completed *it) {
     }
 }
 
-/* A worker runs what has not started, if it waits for all of it. */
-static bool help(thrum_completed *it) {
-    const thrum__frame *frame = thrum__frame_current();
-    if (!frame || !frame->worker || it->when != THRUM_ALL_COMPLETED ||
-        it->deadline.ns != INT64_MAX)
-        return false;
-    for (; it->help_at < it->n; it->help_at++) {
-        thrum_future *future = it->watches[it->help_at].future;
-        if (future && !thrum__task_done(future) && future->pool == frame->worker->pool &&
-            thrum__await_help(future))
-            return true;
-    }
-    return false;
-}
-
 static int sleep(thrum_completed *it) {
     thrum__waiter waiter;
     bool waiting = true;
@@ -161,10 +145,6 @@ static int sleep(thrum_completed *it) {
 
 static int wait(thrum_completed *it) {
     thrum__strand_self();
-    (void)thrum__await_in_circle();
-    while (!is_enough(it, NULL) && help(it))
-        if (thrum__await_in_circle())
-            return -EDEADLK;
     if (is_enough(it, NULL))
         return 0;
     int rc = thrum__pool_block();
@@ -176,6 +156,26 @@ static int wait(thrum_completed *it) {
     return is_enough(it, NULL) ? 0 : rc;
 }
 
+/* A task that waits for all of them waits for one after the other, which finds circles; before that a worker runs
+ * what has not started. */
+static int wait_for_each(thrum_future *const *futures, int n) {
+    const thrum__worker *worker = thrum__worker_current();
+    int rc = 0;
+    for (int i = 0; i < n; i++)
+        thrum_future_ref(futures[i]);
+    (void)thrum__await_in_circle();
+    for (int i = 0; rc == 0 && worker && i < n; i++)
+        if (!thrum_future_done(futures[i]) && futures[i]->pool == worker->pool &&
+            thrum__await_help(futures[i]) && thrum__await_in_circle())
+            rc = -EDEADLK;
+    for (int i = 0; rc == 0 && i < n; i++)
+        if (!thrum_future_done(futures[i]))
+            rc = thrum__await(futures[i], INT64_MAX, true);
+    for (int i = 0; i < n; i++)
+        thrum_future_free(futures[i]);
+    return rc;
+}
+
 int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when, thrum_deadline deadline) {
     watch on_stack[ON_STACK];
     thrum_completed it = {.n = n, .when = when, .deadline = deadline, .watches = on_stack};
@@ -183,6 +183,9 @@ int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when, thrum_
         return -EINVAL;
     if (n == 0)
         return 0;
+    const thrum__frame *frame = thrum__frame_current();
+    if (frame && frame->executing && when == THRUM_ALL_COMPLETED && deadline.ns == INT64_MAX)
+        return wait_for_each(futures, n);
     if (n > ON_STACK) {
         it.watches = calloc((size_t)n, sizeof *it.watches);
         if (!it.watches)

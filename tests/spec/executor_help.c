@@ -151,9 +151,35 @@ static int circle_through_wait(void) {
     return 0;
 }
 
+static thrum_future *pair[2];
+
+static void *wait_for_other(void *other) {
+    thrum_event_wait(&go);
+    return (void *)(intptr_t)thrum_wait((thrum_future **)other, 1, THRUM_ALL_COMPLETED,
+                                        THRUM_NEVER);
+}
+
+static int circle_of_waits(void) {
+    begin(2);
+    for (int i = 0; i < 2; i++)
+        pair[i] = submit(wait_for_other, &pair[1 - i]);
+    thrum_event_set(&go);
+    for (int i = 0; i < 2; i++) {
+        void *code = NULL;
+        assert_int_equal(thrum_future_result(pair[i], &code), 0);
+        assert_int_equal((intptr_t)code, -EDEADLK);
+    }
+    for (int i = 0; i < 2; i++)
+        thrum_future_free(pair[i]);
+    end();
+    return 0;
+}
+
 static void test_a_circle_through_thrum_wait(void **state) {
     (void)state;
     static spec_end ended;
+    spec_exits(circle_of_waits, 0, &ended);
+    assert_int_equal(spec_count_text(ended.text, "in a circle"), 1);
     spec_exits(circle_through_wait, 0, &ended);
     assert_int_equal(spec_count_text(ended.text, "in a circle"), 1);
 }
