@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "base/fork.h"
+#include "exec/await.h"
 #include "exec/pool.h"
 #include "exec/worker.h"
 
@@ -23,6 +24,7 @@ typedef struct submitted {
     int (*call)(void *);
     void *arg;
     int code;
+    thrum_future *future;
 } submitted;
 
 static void *run_submitted(void *arg) {
@@ -31,18 +33,52 @@ static void *run_submitted(void *arg) {
     return NULL;
 }
 
+/* Waits in the place of a worker, if this is one, and runs nothing meanwhile. */
+static void outlast(thrum_future *task) {
+    thrum__strand_self(); /* met before the bucket is locked */
+    while (!thrum_future_done(task)) {
+        thrum__waiter waiter;
+        thrum__bucket *bucket = thrum__lot_lock(task);
+        if (!thrum__task_flag_waiters(task)) {
+            thrum__lot_unlock(bucket);
+            return;
+        }
+        thrum__lot_enqueue(bucket, &waiter, task, &thrum__future_kind);
+        (void)thrum__lot_park(bucket, &waiter, INT64_MAX, THRUM__PARK_SPIN);
+        thrum__lot_done(&waiter);
+    }
+}
+
+/* Also when pthread_exit() or a cancellation unwinds the strand while it helps another task. */
+static void end_submitted(submitted *it) {
+    if (!it->future)
+        return;
+    if (!thrum_future_done(it->future) && !thrum_future_cancel(it->future))
+        outlast(it->future);
+    (void)thrum_future_error(it->future);
+    thrum_future_free(it->future);
+}
+
+/* Waits for the task whose result is on the caller's stack. A wait that fails cancels the task, and goes on to
+ * its end; a circle is broken as often as one of its parts closes it again. */
+static const thrum_failure *await_submitted(thrum_future *future) {
+    const thrum_failure *failure = thrum_future_error(future);
+    if (thrum_future_done(future) || thrum_future_cancel(future))
+        return failure;
+    while (thrum__await(future, INT64_MAX, false) == -EDEADLK)
+        continue;
+    return failure;
+}
+
 int thrum__part_submit(thrum_executor *pool, int (*call)(void *), void *arg) {
-    submitted it = {call, arg, 0};
-    thrum_future *future;
-    int rc = thrum_submit(pool, &future, run_submitted, &it);
+    __attribute__((cleanup(end_submitted))) submitted it = {call, arg, 0, NULL};
+    int rc = thrum_submit(pool, &it.future, run_submitted, &it);
     if (rc != 0)
         return rc;
-    const thrum_failure *failure = thrum_future_error(future);
-    rc = failure ? failure->code : it.code;
+    const thrum_failure *failure = await_submitted(it.future);
     if (failure)
         thrum_raise_at(failure->file, failure->line, failure->code, "%s", failure->message);
-    thrum_future_free(future);
-    return rc;
+    return failure ? failure->code : it.code;
 }
 
 void thrum__whole_init(thrum__whole *whole) {
