@@ -78,13 +78,20 @@ static thrum__forker *enter(thrum__fork_join *join) {
     return found;
 }
 
+/* A forker whose worker was ended in a call stays in its place, so there is room for one worker less. */
 static void leave(thrum__forker **self) {
     thrum__forker *forker = *self;
     if (!forker)
         return;
-    thrum__raw_lock_acquire(&forker->join->lock);
+    thrum__fork_join *join = forker->join;
+    if (forker->broken) {
+        thrum__raw_lock_acquire(&join->pool->sources.lock);
+        join->source.room--;
+        thrum__raw_lock_release(&join->pool->sources.lock);
+    }
+    thrum__raw_lock_acquire(&join->lock);
     forker->busy = forker->broken;
-    thrum__raw_lock_release(&forker->join->lock);
+    thrum__raw_lock_release(&join->lock);
 }
 
 static bool ready(thrum__source *source) {

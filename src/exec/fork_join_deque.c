@@ -268,7 +268,7 @@ static void finish(thrum__taken *taken) {
     }
     /* release: pairs with await_taken(), await_news() */
     if (thrum__xchg_release(&frame->state, THRUM__CALL_DONE) & THRUM__CALL_AWAITED)
-        thrum__lot_unpark_all(frame); /* only its address: *frame may be gone */
+        thrum__lot_unpark_kind(frame, &call_kind); /* *frame may be gone */
 }
 
 /* Runs a frame of another. */

@@ -77,7 +77,7 @@ static void leave(thrum__source **inside) {
     uint32_t old = thrum__sub_release(&source->inside, ONE);
     /* *source may be gone from here */
     if (old == (ONE | AWAITED))
-        thrum__lot_unpark_all(source);
+        thrum__lot_unpark_kind(source, &source_kind);
 }
 
 /* Returns the first source that has work, and room for one more. Under the lock. */

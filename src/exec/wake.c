@@ -134,7 +134,8 @@ static int wake_slow(thrum_executor *pool) {
         }
         if (what == NO_PLACE || (what == NEEDS_MEMORY && thrum__pool_no_worker(pool)))
             rc = -EAGAIN;
-        if (what != STARTED || (rc = start(pool, worker)) == 0 || first)
+        bool alone = what == STARTED && !worker->counted;
+        if (what != STARTED || (rc = start(pool, worker)) == 0 || alone)
             break;
         rc = 0; /* others run; but they may have begun to wait or to sleep, relying on this start */
         failed = true;
