@@ -11,3 +11,5 @@ endforeach()
 # -isystem: those headers, and no others of the host's.
 set(CMAKE_C_FLAGS_INIT "-isystem ${thrum_kernel}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+# musl's pthread_exit unwinds nothing, and the unwinder of Debian's gcc needs glibc.
+set(THRUM_NO_UNWINDING ON)

@@ -235,6 +235,15 @@ static void test_signals(void **state) {
         assert_int_equal(s.rc, -EINTR);
         thrum_queue_free(s.queue);
     }
+}
+
+static void test_signals_do_not_end_a_plain_get(void **state) {
+    (void)state;
+    struct sigaction action = {.sa_handler = on_signal};
+    spec_needs_os("signals to one thread");
+    spec_skip_under_tsan("defers handlers while a thread sleeps");
+    sigemptyset(&action.sa_mask);
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
     reset(THRUM_FIFO, 1);
     thrum_thread *thread = interrupt(do_get, 5);
     assert_int_equal(seen(&s.returned), 0);
@@ -315,6 +324,7 @@ SPEC_TESTS(cmocka_unit_test(test_a_wake_is_not_lost_in_a_time_out),
            cmocka_unit_test(test_room_is_not_lost_in_a_time_out), cmocka_unit_test(test_waitables),
            cmocka_unit_test(test_observers_are_woken),
            cmocka_unit_test(test_observers_and_sleepers_together), cmocka_unit_test(test_signals),
+           cmocka_unit_test(test_signals_do_not_end_a_plain_get),
            cmocka_unit_test(test_a_dump_says_what_is_waited_for),
            cmocka_unit_test(test_free_with_a_waiter_is_misuse),
            cmocka_unit_test(test_a_put_in_the_middle_is_waited_for));
