@@ -169,6 +169,7 @@ static int use_in_child(void) {
 static void test_fork(void **state) {
     (void)state;
     spec_skip_under_tsan("does not start threads in a forked child");
+    spec_skip_under_emulation("aborts in a fork of a program with threads");
     thrum_event_clear(&go);
     thrum_event_clear(&started);
     pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
@@ -206,6 +207,7 @@ static void *fork_here(void *arg) {
 static void test_fork_in_a_task(void **state) {
     (void)state;
     spec_skip_under_tsan("does not follow a fork from a thread");
+    spec_skip_under_emulation("aborts in a fork of a program with threads");
     pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = NULL});
     thrum_event_clear(&go);
     thrum_event_clear(&started);

@@ -113,8 +113,8 @@ THRUM_FORK_JOIN(int, count, w, (int, i)) {
     return i;
 }
 
-THRUM_FORK_JOIN(long, spawn_many, w, (int, n)) {
-    long sum = 0;
+THRUM_FORK_JOIN(int64_t, spawn_many, w, (int, n)) {
+    int64_t sum = 0;
     for (int i = 0; i < n; i++)
         count_spawn(w, i);
     for (int i = n; i-- > 0;) {
@@ -128,9 +128,9 @@ THRUM_FORK_JOIN(long, spawn_many, w, (int, n)) {
 static void test_more_spawns_than_a_stack_holds(void **state) {
     (void)state;
     make_pool();
-    long sum = 0;
+    int64_t sum = 0;
     assert_int_equal(spawn_many_run(pool, &sum, MANY), 0);
-    assert_true(sum == (long)MANY * (MANY - 1) / 2);
+    assert_true(sum == (int64_t)MANY * (MANY - 1) / 2);
     free_pool();
 }
 

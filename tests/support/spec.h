@@ -35,6 +35,10 @@ void spec_needs_test_strand(const char *feature);
  * cannot bear. */
 void spec_skip_under_tsan(const char *does);
 
+/* Ends the running test as skipped on OS threads where an emulator runs the program (the environment
+ * variable THRUM_TEST_EMULATED is set), which `does` what the test cannot bear. */
+void spec_skip_under_emulation(const char *does);
+
 /* Returns the seed of this run, from --seed or drawn at its start. */
 uint64_t spec_seed(void);
 

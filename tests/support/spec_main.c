@@ -53,6 +53,11 @@ void spec_skip_under_tsan(const char *does) {
         skip_because("ThreadSanitizer", does);
 }
 
+void spec_skip_under_emulation(const char *does) {
+    if (getenv("THRUM_TEST_EMULATED") && !spec_is_test_strand())
+        skip_because("the emulator", does);
+}
+
 double spec_stress_seconds(void) {
     const char *text = getenv("THRUM_STRESS_SECONDS");
     return text ? atof(text) : 2;
