@@ -73,7 +73,7 @@ inline push() {
     fi
 }
 
-/* thrum__deque_pop() */
+/* pop(), called by who has seen its task at the bottom */
 inline pop() {
     my_bottom = OWN_BOTTOM - 1;
     if

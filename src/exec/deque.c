@@ -23,10 +23,9 @@ bool thrum__deque_push(thrum__deque *deque, thrum_future *task) {
     return true;
 }
 
-thrum_future *thrum__deque_pop(thrum__deque *deque, intptr_t begin) {
+/* Takes the task at the bottom, NULL if it has been stolen. */
+static thrum_future *pop(thrum__deque *deque) {
     intptr_t bottom = thrum__load_relaxed(&deque->bottom) - 1;
-    if (bottom - begin < 0)
-        return NULL;
     /* seq_cst: pairs with thrum__deque_steal(): of owner and thief at least one sees the other */
     thrum__xchg_seq_cst(&deque->bottom, bottom);
     /* seq_cst: pairs with thrum__deque_steal() */
@@ -46,20 +45,19 @@ thrum_future *thrum__deque_pop(thrum__deque *deque, intptr_t begin) {
 
 bool thrum__deque_pop_this(thrum__deque *deque, const thrum_future *task) {
     intptr_t bottom = thrum__load_relaxed(&deque->bottom) - 1;
-    return thrum__load_relaxed(slot(deque, bottom)) == task &&
-           thrum__deque_pop(deque, bottom) != NULL;
+    return thrum__load_relaxed(slot(deque, bottom)) == task && pop(deque) != NULL;
 }
 
 thrum_future *thrum__deque_steal(thrum__deque *deque) {
     for (;;) {
-        /* seq_cst: pairs with thrum__deque_pop(), thrum__deque_steal() */
+        /* seq_cst: pairs with pop(), thrum__deque_steal() */
         intptr_t top = thrum__load_seq_cst(&deque->top);
-        /* seq_cst: pairs with thrum__deque_push(), thrum__deque_pop() */
+        /* seq_cst: pairs with thrum__deque_push(), pop() */
         intptr_t bottom = thrum__load_seq_cst(&deque->bottom);
         if (bottom - top <= 0)
             return NULL;
         thrum_future *task = thrum__load_relaxed(slot(deque, top));
-        /* seq_cst: pairs with thrum__deque_pop(), thrum__deque_push(), thrum__deque_steal() */
+        /* seq_cst: pairs with pop(), thrum__deque_push(), thrum__deque_steal() */
         if (thrum__cas_seq_cst(&deque->top, &top, top + 1))
             return task;
     }

@@ -26,9 +26,6 @@ typedef struct thrum__deque {
 /* Adds `task` at the bottom. Returns false when there is no room. Owner. */
 bool thrum__deque_push(thrum__deque *deque, thrum_future *task);
 
-/* Takes the task at the bottom, if it stands at `begin` or above; else NULL. Owner. */
-thrum_future *thrum__deque_pop(thrum__deque *deque, intptr_t begin);
-
 /* Takes `task`, if it stands at the bottom: returns whether it did. Owner. */
 bool thrum__deque_pop_this(thrum__deque *deque, const thrum_future *task);
 

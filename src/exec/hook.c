@@ -97,7 +97,6 @@ void thrum__hook_call(thrum_future *task, void (*fn)(thrum_future *, void *), vo
     frame.slot = NULL;
     frame.tally = NULL;
     frame.name = NULL;
-    frame.begin = frame.worker ? thrum__load_relaxed(&frame.worker->deque.bottom) : 0;
     frame.raised = frame.deadlock = false;
     frame.executing = true;
     mark_read(task);

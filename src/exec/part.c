@@ -90,15 +90,13 @@ void thrum__whole_init(thrum__whole *whole) {
 void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     thrum__strand *self = thrum__strand_self();
     thrum__frame *outer = self->frame;
-    thrum__worker *worker = outer ? outer->worker : NULL;
     part->whole = whole;
     part->frame.outer = outer;
     part->frame.task = whole->task;
-    part->frame.worker = worker;
+    part->frame.worker = outer ? outer->worker : NULL;
     part->frame.slot = NULL;
     part->frame.tally = NULL;
     part->frame.name = whole->name;
-    part->frame.begin = worker ? thrum__load_relaxed(&worker->deque.bottom) : 0;
     part->frame.drop = 0;
     part->frame.raised = part->frame.deadlock = false;
     part->frame.executing = true;

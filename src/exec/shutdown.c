@@ -172,7 +172,6 @@ static int call_initializer(thrum__frame *frame, thrum__worker *worker) {
     frame->worker = NULL;
     frame->slot = NULL;
     frame->name = NULL;
-    frame->begin = 0;
     frame->raised = frame->deadlock = false;
     frame->executing = true;
     self->frame = frame;

@@ -89,7 +89,6 @@ void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *
     frame.name = NULL;
     if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) & THRUM__TASK_NAMED))
         frame.name = ((const thrum__named *)task->value)->name;
-    frame.begin = worker ? thrum__load_relaxed(&worker->deque.bottom) : 0;
     frame.drop = drop;
     frame.raised = frame.deadlock = false;
     frame.executing = true;

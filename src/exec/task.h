@@ -73,7 +73,6 @@ typedef struct thrum__frame {
     thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL nowhere */
     uint64_t *tally;              /* counts what is completed by others than workers of its pool */
     const char *name;             /* of the task, NULL none */
-    intptr_t begin;               /* bottom of the worker's deque when the task began */
     uint32_t drop;                /* references that go when it is completed */
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */

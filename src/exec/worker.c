@@ -333,7 +333,6 @@ void *thrum__worker_main(void *arg) {
     frame.slot = NULL;
     frame.tally = NULL;
     frame.executing = frame.deadlock = frame.raised = false;
-    frame.begin = 0;
     if (!worker->counted)
         thrum__state_add(worker->pool, THRUM__POOL_SEARCHING);
     self->frame = &frame;
