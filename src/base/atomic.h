@@ -23,6 +23,7 @@
 #define thrum__sub_acq_rel(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_ACQ_REL)
 #define thrum__sub_release(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_RELEASE)
 #define thrum__and_relaxed(p, n) __atomic_fetch_and((p), (n), __ATOMIC_RELAXED)
+#define thrum__or_relaxed(p, n) __atomic_fetch_or((p), (n), __ATOMIC_RELAXED)
 #define thrum__or_acq_rel(p, n) __atomic_fetch_or((p), (n), __ATOMIC_ACQ_REL)
 #define thrum__or_seq_cst(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
 

@@ -103,20 +103,46 @@ static bool ready(thrum__source *source) {
     return found;
 }
 
+/* Who takes part. */
+typedef struct member {
+    thrum__part part;
+    thrum__forker *self;
+} member;
+
+/* The strand is inside exit(). What the caller executes ends only after the others are out. */
+static void desert(thrum__part *part) {
+    thrum__forker *self = THRUM__MEMBER(member, part, part)->self;
+    thrum__fork_join *join = self->join;
+    thrum__forker_desert(self);
+    thrum__part_end(part);
+    if (self == join->forkers[0])
+        thrum__source_close(join->pool, &join->source);
+    else
+        leave(&self);
+}
+
+static void begin(member *one, thrum__forker *self) {
+    thrum__part_begin(&one->part, self->join->whole);
+    one->part.desert = desert;
+    one->self = self;
+}
+
+static void end(member *one) { thrum__part_end(&one->part); }
+
 /* Takes from one after the other, until nobody has anything. */
 static void work(thrum__source *source) {
     thrum__fork_join *join = THRUM__MEMBER(thrum__fork_join, source, source);
     __attribute__((cleanup(leave))) thrum__forker *self = enter(join);
     if (!self)
         return;
-    __attribute__((cleanup(thrum__part_end))) thrum__part part;
-    thrum__part_begin(&part, join->whole);
+    __attribute__((cleanup(end))) member one;
+    begin(&one, self);
     for (uint32_t i = 0, in_vain = 0; in_vain < count(join); i++) {
         thrum__forker *victim = join->forkers[i % count(join)];
         bool found = victim != self && thrum__forker_steal(self, victim);
         in_vain = found ? 0 : in_vain + 1;
         if (found)
-            thrum__part_failed(&part, 0);
+            thrum__part_failed(&one.part, 0);
     }
 }
 
@@ -172,11 +198,11 @@ int thrum__fork_join_run(thrum_executor *pool, thrum__call *root) {
         return rc;
     {
         __attribute__((cleanup(close_join), unused)) thrum__fork_join *open = join;
-        __attribute__((cleanup(thrum__part_end))) thrum__part part;
-        thrum__part_begin(&part, &whole);
+        __attribute__((cleanup(end))) member one;
+        begin(&one, join->forkers[0]);
         thrum__source_open(pool, &join->source, (uint32_t)pool->max_workers - 1);
         thrum__forker_run(join->forkers[0], root);
-        thrum__part_failed(&part, 0);
+        thrum__part_failed(&one.part, 0);
     }
     return thrum__whole_raise(&whole);
 }

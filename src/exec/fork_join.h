@@ -92,6 +92,9 @@ bool thrum__forker_ready(thrum__forker *victim);
 /* Asks `victim` to make frames public. */
 void thrum__forker_ask(thrum__forker *victim);
 
+/* The strand of `self` never comes back to what it runs of others: that is done, and has failed with -ECANCELED. */
+void thrum__forker_desert(thrum__forker *self);
+
 /* Runs `frame` as `self`, which syncs all it spawns. */
 void thrum__forker_run(thrum__forker *self, thrum__call *frame);
 

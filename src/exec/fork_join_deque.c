@@ -271,6 +271,12 @@ static void finish(thrum__taken *taken) {
         thrum__lot_unpark_kind(frame, &call_kind); /* *frame may be gone */
 }
 
+void thrum__forker_desert(thrum__forker *self) {
+    self->broken = true;
+    while (self->taken)
+        finish(self->taken);
+}
+
 /* Runs a frame of another. */
 static void take(thrum__forker *self, thrum__call *frame) {
     __attribute__((cleanup(finish))) thrum__taken taken = {frame, self->taken, self, false};

@@ -6,6 +6,7 @@
 
 #include "base/fork.h"
 #include "exec/await.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
@@ -49,10 +50,24 @@ static size_t add_names(char *names, size_t size, size_t used) {
     return used;
 }
 
-/* The task that is inside exit() will not end: its pool goes on without it. */
+/* Returns what `frame` is the frame of, NULL if that is a task. */
+static thrum__part *part_of(thrum__frame *frame) {
+    return frame->executing == THRUM__PART ? THRUM__MEMBER(thrum__part, frame, frame) : NULL;
+}
+
+/* The strand is inside exit(), and never comes back to what it executes: all of that ends here, so that who waits for
+ * it goes on, and the pools go on without this strand. */
 static void desert(void) {
-    const thrum__frame *frame = thrum__frame_current();
-    for (; frame; frame = frame->outer) {
+    thrum__strand *self = thrum__strand_self();
+    for (thrum__frame *frame; (frame = self->frame) != NULL;) {
+        thrum__part *part = part_of(frame);
+        if (part && part->desert)
+            part->desert(part);
+        else if (!part && frame->task)
+            thrum__task_desert(frame);
+        self->frame = frame->outer;
+        if (frame->worker && !frame->outer)
+            thrum__source_leave(frame->worker);
         if (frame->worker && !frame->outer)
             thrum__pool_desert(frame->worker->pool, frame->worker);
         else if (frame->slot)

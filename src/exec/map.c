@@ -141,6 +141,18 @@ static void end_part(member *self) {
     cancel(self->map, self->at, self->end - self->at);
 }
 
+static void close_map(mapping **open);
+
+/* The strand is inside exit(). What the caller of the map executes ends only after the others are out. */
+static void desert(thrum__part *part) {
+    member *self = THRUM__MEMBER(member, part, part);
+    end_part(self);
+    if (self->own == 0) {
+        thrum__store_relaxed(&self->map->stop, -ECANCELED);
+        close_map(&self->map);
+    }
+}
+
 /* Returns whether no more chunks are to be started. */
 static bool stopped(mapping *map) {
     if (thrum__load_relaxed(&map->stop) != 0)
@@ -176,6 +188,7 @@ static void take_part(mapping *map, uint32_t own) {
     self.largest = map->opts.deadline.ns ? 1 : FIRST;
     self.at = self.end = 0;
     thrum__part_begin(&self.part, &map->whole);
+    self.part.desert = desert;
     while (!stopped(map) && (first = take(&self, &n), n != 0)) {
         int64_t began = n == self.largest ? thrum__strand_now() : 0;
         run(&self, first, n);

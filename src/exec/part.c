@@ -91,6 +91,7 @@ void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     thrum__strand *self = thrum__strand_self();
     thrum__frame *outer = self->frame;
     part->whole = whole;
+    part->desert = NULL;
     part->frame.outer = outer;
     part->frame.task = whole->task;
     part->frame.worker = outer ? outer->worker : NULL;
@@ -99,7 +100,7 @@ void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     part->frame.name = whole->name;
     part->frame.drop = 0;
     part->frame.raised = part->frame.deadlock = false;
-    part->frame.executing = true;
+    part->frame.executing = THRUM__PART;
     self->frame = &part->frame;
 }
 

@@ -25,6 +25,9 @@ typedef struct thrum__whole {
 typedef struct thrum__part {
     thrum__frame frame;
     thrum__whole *whole;
+    /* Called when its strand never comes back to it, being inside exit(): leaves the frame, and lets the others go
+     * on. NULL: nobody waits for this strand. Set after thrum__part_begin(). */
+    void (*desert)(struct thrum__part *part);
 } thrum__part;
 
 /* Returns 0 if the current strand may start a map or a fork-join on `pool`, else -ESHUTDOWN or -EPIPE. */

@@ -33,7 +33,7 @@ void thrum__source_news(thrum_executor *pool) {
 }
 
 static bool empty(thrum__source *source) {
-    /* acquire: pairs with leave() */
+    /* acquire: pairs with thrum__source_leave() */
     return thrum__load_acquire(&source->inside) < ONE;
 }
 
@@ -57,7 +57,7 @@ void thrum__source_close(thrum_executor *pool, thrum__source *source) {
     while (!empty(source)) {
         thrum__waiter waiter;
         thrum__bucket *bucket = thrum__lot_lock(source);
-        /* acq_rel: pairs with leave() */
+        /* acq_rel: pairs with thrum__source_leave() */
         if (thrum__or_acq_rel(&source->inside, AWAITED) < ONE) {
             thrum__lot_unlock(bucket);
             return;
@@ -68,17 +68,20 @@ void thrum__source_close(thrum_executor *pool, thrum__source *source) {
     }
 }
 
-/* Also when pthread_exit() or a cancellation unwinds the worker. */
-static void leave(thrum__source **inside) {
-    thrum__source *source = *inside;
+void thrum__source_leave(thrum__worker *thief) {
+    thrum__source *source = thief->source;
     if (!source)
         return;
+    thief->source = NULL;
     /* release: pairs with empty(), thrum__source_close() */
     uint32_t old = thrum__sub_release(&source->inside, ONE);
     /* *source may be gone from here */
     if (old == (ONE | AWAITED))
         thrum__lot_unpark_kind(source, &source_kind);
 }
+
+/* Also when pthread_exit() or a cancellation unwinds the worker. */
+static void leave(thrum__worker **thief) { thrum__source_leave(*thief); }
 
 /* Returns the first source that has work, and room for one more. Under the lock. */
 static thrum__source *find(thrum__sources *sources) {
@@ -112,12 +115,14 @@ static bool run(thrum__worker *thief) {
     if (none(&pool->sources))
         return false;
     thrum__raw_lock_acquire(&pool->sources.lock);
-    __attribute__((cleanup(leave))) thrum__source *source = find(&pool->sources);
+    thrum__source *source = find(&pool->sources);
     if (source)
         more = thrum__add_relaxed(&source->inside, ONE) / ONE + 1 < source->room || source->next;
     thrum__raw_lock_release(&pool->sources.lock);
     if (!source)
         return false;
+    __attribute__((cleanup(leave), unused)) thrum__worker *inside = thief;
+    thief->source = source;
     if (more)
         (void)thrum__pool_notify(pool);
     source->ops->work(source);

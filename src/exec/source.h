@@ -11,6 +11,7 @@
 #include "base/raw_lock.h"
 
 typedef struct thrum__source thrum__source;
+struct thrum__worker;
 
 typedef struct thrum__source_ops {
     /* Returns whether there is something to be run now; if not, asks for it. Under the lock of the sources. */
@@ -41,6 +42,9 @@ void thrum__source_open(thrum_executor *pool, thrum__source *source, uint32_t ro
 
 /* Says that a source of `pool` has got work (by a seq_cst read-modify-write); wakes a worker if none looks. */
 void thrum__source_news(thrum_executor *pool);
+
+/* `thief` does not help any more where it did, if it did. */
+void thrum__source_leave(struct thrum__worker *thief);
 
 /* Takes `source` out, and blocks until no worker is inside. In the child of a fork nobody is. */
 void thrum__source_close(thrum_executor *pool, thrum__source *source);

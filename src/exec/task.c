@@ -66,15 +66,22 @@ static void count(const thrum__frame *frame) {
         thrum__store_relaxed(&worker->completed, worker->completed + 1);
 }
 
-/* pthread_exit() or a cancellation unwinds the task. */
-static void ended_early(void *arg) {
-    thrum__frame *frame = arg;
+static void give_up(thrum__frame *frame, const char *why) {
     leave_frame(frame);
     count(frame);
     if (!frame->raised)
-        frame->failure =
-            (thrum_failure){.code = -ECANCELED, .message = "its thread ended in the middle of it"};
+        frame->failure = (thrum_failure){.code = -ECANCELED, .message = why};
     fail(frame);
+}
+
+/* pthread_exit() or a cancellation unwinds the task. */
+static void ended_early(void *frame) { give_up(frame, "its thread ended in the middle of it"); }
+
+/* Who called exit() meant it: that is not reported as a failure that nobody has read. */
+void thrum__task_desert(thrum__frame *frame) {
+    if (!frame->raised)
+        thrum__or_relaxed(&frame->task->word, THRUM__TASK_READ);
+    give_up(frame, "exit() was called in the middle of it");
 }
 
 void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *slot,

@@ -65,6 +65,9 @@ struct thrum_future {
     uint32_t runner;           /* relaxed: id of the strand that runs it, 0 nobody yet */
 };
 
+/* What `executing` says of the frame of a thrum__part. */
+enum { THRUM__PART = 2 };
+
 /* A task that a strand executes, or (task NULL) the initializer of a pool. On that strand's stack. */
 typedef struct thrum__frame {
     struct thrum__frame *outer; /* the one that helps this one, NULL none */
@@ -76,7 +79,7 @@ typedef struct thrum__frame {
     uint32_t drop;                /* references that go when it is completed */
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */
-    bool executing;               /* the bottom frame of a worker is not: no task yet */
+    uint8_t executing;            /* false: the bottom frame of a worker, no task yet; or THRUM__PART */
     thrum_failure failure;
     char message[256];
 } thrum__frame;
@@ -111,6 +114,10 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
  * a slot for it, or NULL; `tally`: counts it, NULL if it is a task of the worker's own pool. */
 void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
                      uint64_t *tally, uint32_t drop);
+
+/* The task of `frame`, the current one, ends with -ECANCELED (or what it has raised): the strand never comes back to
+ * it. */
+void thrum__task_desert(thrum__frame *frame);
 
 /* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs to it being
  * written; runs the callbacks, with a reference of its own if the caller drops none. Returns false if it was not

@@ -25,6 +25,7 @@ typedef struct thrum__worker {
     void *memory;            /* what free() takes; read-only */
     bool counted;            /* SEARCHING by who starts it; read-only once it runs */
     bool initializes;        /* own: it is inside the initializer */
+    struct thrum__source *source; /* own: where it helps, NULL nowhere */
     bool alive;              /* a thread runs it, or is being started; under the bucket lock */
     thrum__waiter waiter;    /* while it sleeps; under the bucket lock */
     struct thrum__worker *sleeper; /* the next of the idle ones; under the bucket lock */
