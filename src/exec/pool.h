@@ -162,6 +162,9 @@ bool thrum__pool_help(thrum_future *task);
 int thrum__pool_block(void);
 void thrum__pool_unblock(void);
 
+/* The same, for a wait that must not fail: returns false, the slot being kept, when no other can be had. */
+bool thrum__pool_try_block(void);
+
 /* Takes all that is queued, but for what workers are about to run, and completes it: with `failure`, or as
  * cancelled (NULL). */
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure);
@@ -185,7 +188,7 @@ void thrum__pool_desert(thrum_executor *pool, thrum__worker *worker);
 /* Closes the pool. */
 void thrum__pool_close(thrum_executor *pool, bool cancel);
 
-/* Waits until a closed pool is idle and every worker has left. */
+/* Waits until a closed pool is idle and every worker has left. A worker of another pool leaves its slot meanwhile. */
 int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible);
 
 /* Returns whether no worker is left, and nobody runs a task of the pool. */

@@ -74,8 +74,10 @@ static void reap(thrum_executor *pool) {
 int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible) {
     const void *key = &pool->n_workers;
     unsigned flags = THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0);
+    int rc = 0;
     thrum__strand_self();
-    while (!thrum__pool_at_rest(pool)) {
+    bool blocked = !thrum__pool_at_rest(pool) && thrum__pool_try_block();
+    while (rc == 0 && !thrum__pool_at_rest(pool)) {
         thrum__waiter waiter;
         thrum__bucket *bucket = thrum__lot_lock(key);
         if (thrum__pool_at_rest(pool)) {
@@ -83,13 +85,14 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
             break;
         }
         thrum__lot_enqueue(bucket, &waiter, key, &pool_kind);
-        int rc = thrum__lot_park(bucket, &waiter, deadline, flags);
+        rc = thrum__lot_park(bucket, &waiter, deadline, flags);
         thrum__lot_done(&waiter);
-        if (rc != 0)
-            return rc;
     }
-    reap(pool);
-    return 0;
+    if (rc == 0)
+        reap(pool);
+    if (blocked)
+        thrum__pool_unblock();
+    return rc;
 }
 
 static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool interruptible) {

@@ -192,7 +192,8 @@ static bool leave_slot(thrum_executor *pool, uint64_t as) {
     return !thrum__pool_visible(pool) || thrum__pool_notify(pool) == 0;
 }
 
-int thrum__pool_block(void) {
+/* Returns NULL, or the pool in which nobody can take the place of the current strand; then nothing has changed. */
+static thrum_executor *leave_slots(void) {
     const thrum__frame *top = thrum__frame_current();
     const thrum__worker *worker = own_worker(top);
     thrum_executor *stuck = NULL;
@@ -202,9 +203,17 @@ int thrum__pool_block(void) {
             stuck = frame->slot;
     if (worker && !leave_slot(worker->pool, THRUM__POOL_BLOCKED))
         stuck = worker->pool;
+    if (stuck)
+        thrum__pool_unblock();
+    return stuck;
+}
+
+bool thrum__pool_try_block(void) { return !leave_slots(); }
+
+int thrum__pool_block(void) {
+    const thrum_executor *stuck = leave_slots();
     if (!stuck)
         return 0;
-    thrum__pool_unblock();
     thrum__complain("pool \"%s\": every one of its %d workers waits for a task, and no other can be "
                     "started: this wait ends with -EAGAIN",
                     stuck->name_prefix, thrum__load_relaxed(&stuck->n_workers));

@@ -194,6 +194,31 @@ static void test_wait_any_without_another_worker(void **state) {
     thrum_future_free(promise);
 }
 
+/* No other worker can be had for what it has queued: it waits in its place. */
+static void *end_other_alone(void *other) {
+    assert_int_equal(thrum_submit(pool, NULL, work, NULL), 0);
+    assert_int_equal(thrum_submit(other, NULL, work, NULL), 0);
+    fail_from(0, 1, true);
+    assert_int_equal(thrum_executor_shutdown(other, true, false), 0);
+    fail_no_more();
+    return other;
+}
+
+static void test_shutdown_inside_without_another_worker(void **state) {
+    (void)state;
+    spec_needs_os("that every start fails");
+    thrum_future *future = NULL;
+    thrum_executor *other = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    ran = 0;
+    assert_int_equal(thrum_submit(pool, &future, end_other_alone, other), 0);
+    thrum_executor_free(pool);
+    assert_int_equal(thrum_future_result(future, NULL), 0);
+    assert_int_equal(ran, 2);
+    thrum_future_free(future);
+    thrum_executor_free(other);
+}
+
 static void *submit_some(void *refused) {
     for (int i = 0; i < 50; i++) {
         thrum_future *future = NULL;
@@ -275,6 +300,7 @@ SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
            cmocka_unit_test(test_submits_without_memory),
            cmocka_unit_test(test_submits_without_threads), cmocka_unit_test(test_no_thread_at_all),
            cmocka_unit_test(test_wait_any_without_another_worker),
+           cmocka_unit_test(test_shutdown_inside_without_another_worker),
            cmocka_unit_test(test_failures_among_many_submitters),
            cmocka_unit_test(test_a_failure_is_not_lost_without_memory),
            cmocka_unit_test(test_callbacks_and_iterations_without_memory));

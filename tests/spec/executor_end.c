@@ -105,6 +105,50 @@ static void test_one_task_starts_one_worker(void **state) {
     assert_int_equal(initializers, 3);
 }
 
+static thrum_executor *other;
+static thrum_future *behind; /* stands in the queue of `pool` */
+
+static void *wait_behind(void *arg) {
+    assert_int_equal(thrum_future_result(behind, NULL), 0);
+    return arg;
+}
+
+enum { SHUT_DOWN, SHUT_DOWN_UNTIL, FREE, LEAVE_BLOCK, WAYS };
+
+/* Ends another pool, whose task waits for one that needs this one's place. */
+static void *end_other(void *way) {
+    assert_int_equal(thrum_submit(pool, &behind, count, NULL), 0);
+    if ((intptr_t)way == LEAVE_BLOCK) {
+        thrum_with_executor(block, &(thrum_executor_opts){.max_workers = 1})
+            assert_int_equal(thrum_submit(block, NULL, wait_behind, NULL), 0);
+        return way;
+    }
+    other = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_non_null(other);
+    assert_int_equal(thrum_submit(other, NULL, wait_behind, NULL), 0);
+    if ((intptr_t)way == SHUT_DOWN)
+        assert_int_equal(thrum_executor_shutdown(other, true, false), 0);
+    if ((intptr_t)way == SHUT_DOWN_UNTIL)
+        assert_int_equal(thrum_executor_shutdown_until(other, false, THRUM_NEVER), 0);
+    thrum_executor_free(other);
+    return way;
+}
+
+static void test_who_ends_another_pool_leaves_its_place(void **state) {
+    (void)state;
+    for (intptr_t way = 0; way < WAYS; way++) {
+        thrum_future *future;
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+        assert_non_null(pool);
+        assert_int_equal(thrum_submit(pool, &future, end_other, (void *)way), 0);
+        assert_int_equal(thrum_wait(&future, 1, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+        assert_int_equal(thrum_future_result(future, NULL), 0);
+        thrum_future_free(future);
+        thrum_future_free(behind);
+        thrum_executor_free(pool);
+    }
+}
+
 static int end_thread(void *arg) {
     (void)arg;
     pthread_exit(NULL);
@@ -126,4 +170,5 @@ SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
            cmocka_unit_test(test_what_has_not_started_is_cancelled),
            cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
            cmocka_unit_test(test_one_task_starts_one_worker),
+           cmocka_unit_test(test_who_ends_another_pool_leaves_its_place),
            cmocka_unit_test(test_an_initializer_that_ends_its_thread));
