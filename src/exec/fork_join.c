@@ -78,12 +78,19 @@ static thrum__forker *enter(thrum__fork_join *join) {
     return found;
 }
 
+/* Returns whether it is of a parent process: in the child of a fork in a call that was taken. */
+static bool gone(const thrum__fork_join *join) {
+    return join->source.generation != thrum__fork_generation();
+}
+
 /* A forker whose worker was ended in a call stays in its place, so there is room for one worker less. */
 static void leave(thrum__forker **self) {
     thrum__forker *forker = *self;
     if (!forker)
         return;
     thrum__fork_join *join = forker->join;
+    if (gone(join))
+        return;
     if (forker->broken) {
         thrum__raw_lock_acquire(&join->pool->sources.lock);
         join->source.room--;
@@ -137,7 +144,7 @@ static void work(thrum__source *source) {
         return;
     __attribute__((cleanup(end))) member one;
     begin(&one, self);
-    for (uint32_t i = 0, in_vain = 0; in_vain < count(join); i++) {
+    for (uint32_t i = 0, in_vain = 0; in_vain < count(join) && !gone(join); i++) {
         thrum__forker *victim = join->forkers[i % count(join)];
         bool found = victim != self && thrum__forker_steal(self, victim);
         in_vain = found ? 0 : in_vain + 1;

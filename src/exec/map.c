@@ -53,6 +53,7 @@ typedef struct member {
     size_t least;   /* chunk */
     size_t largest;
     size_t at, end; /* of its chunk: the item that runs, and where it ends; equal: none runs */
+    bool orphaned;  /* the caller of the map is not in this child of a fork: *map may be gone */
 } member;
 
 static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
@@ -116,7 +117,7 @@ static void run(member *self, size_t first, size_t n) {
     mapping *map = self->map;
     int *codes = map->opts.codes;
     self->end = first + n;
-    for (size_t i = first; i < first + n; i++) {
+    for (size_t i = first; i < self->end; i++) {
         self->at = i;
         int code = map->fn(map->items + i * map->item_size,
                            map->results ? map->results + i * map->result_size : NULL);
@@ -153,6 +154,14 @@ static void desert(thrum__part *part) {
     }
 }
 
+/* Who helps in the child of a fork ends its item, and no other: those are the parent's. */
+static void forked(thrum__part *part) {
+    member *self = THRUM__MEMBER(member, part, part);
+    self->orphaned = self->own != 0;
+    if (self->orphaned)
+        self->end = self->at + 1;
+}
+
 /* Returns whether no more chunks are to be started. */
 static bool stopped(mapping *map) {
     if (thrum__load_relaxed(&map->stop) != 0)
@@ -187,9 +196,11 @@ static void take_part(mapping *map, uint32_t own) {
     self.least = 1;
     self.largest = map->opts.deadline.ns ? 1 : FIRST;
     self.at = self.end = 0;
+    self.orphaned = false;
     thrum__part_begin(&self.part, &map->whole);
     self.part.desert = desert;
-    while (!stopped(map) && (first = take(&self, &n), n != 0)) {
+    self.part.forked = forked;
+    while (!self.orphaned && !stopped(map) && (first = take(&self, &n), n != 0)) {
         int64_t began = n == self.largest ? thrum__strand_now() : 0;
         run(&self, first, n);
         if (n == self.largest)

@@ -73,6 +73,8 @@ void thrum__source_leave(thrum__worker *thief) {
     if (!source)
         return;
     thief->source = NULL;
+    if (thrum__pool_gone(thief->pool))
+        return;
     /* release: pairs with empty(), thrum__source_close() */
     uint32_t old = thrum__sub_release(&source->inside, ONE);
     /* *source may be gone from here */
