@@ -69,9 +69,9 @@ static void desert(void) {
         if (frame->worker && !frame->outer)
             thrum__source_leave(frame->worker);
         if (frame->worker && !frame->outer)
-            thrum__pool_desert(frame->worker->pool, frame->worker);
+            thrum__pool_desert(frame->worker);
         else if (frame->slot)
-            thrum__pool_desert(frame->slot, NULL);
+            thrum__pool_release_slot(frame->slot);
     }
 }
 

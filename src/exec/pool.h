@@ -96,11 +96,11 @@ static inline uint64_t thrum__state_add(thrum_executor *pool, uint64_t change) {
     return thrum__add_seq_cst(&pool->state, change) + change;
 }
 
-/* Adds `change`, which holds a slot, if one is free. */
-static inline bool thrum__state_take_slot(thrum_executor *pool, uint64_t change) {
+/* Adds `change`, which holds a slot, if one is free and none of the flags `unless` is set. */
+static inline bool thrum__state_take_slot(thrum_executor *pool, uint64_t change, uint64_t unless) {
     uint64_t state = thrum__load_relaxed(&pool->state);
-    while (!(state & THRUM__POOL_LEAVING) && THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <
-                                                 (unsigned)thrum__load_relaxed(&pool->max_workers))
+    while (!(state & unless) && THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <
+                                    (unsigned)thrum__load_relaxed(&pool->max_workers))
         /* seq_cst: pairs with thrum__state_add(), thrum__state_load(), thrum__pool_release_slot() */
         if (thrum__cas_seq_cst(&pool->state, &state, state + change))
             return true;
@@ -139,7 +139,12 @@ bool thrum__pool_tasks_visible(const thrum_executor *pool);
  * runs; then who published takes it back, and calls thrum__pool_drain(). */
 int thrum__pool_notify(thrum_executor *pool);
 
-/* Runs what is queued, in the current strand: no worker can be had. */
+/* Requires that the strand is PINNED. Looks for work that relied on the current strand, and
+ * for who can run it. When no worker can be had, the strand runs what is queued itself, in a slot; or fails it, if
+ * there is an initializer and that has not been called here (`initialized`). */
+void thrum__pool_look(thrum_executor *pool, bool initialized);
+
+/* The same, for who is neither a worker nor PINNED. */
 void thrum__pool_drain(thrum_executor *pool);
 
 /* Gives a slot back, and lets others know who wait for that. */
@@ -181,9 +186,9 @@ thrum_future *thrum__pool_take(thrum_executor *pool, thrum__worker *worker);
 /* Returns whether every worker that there is waits for a future. */
 bool thrum__pool_no_worker(thrum_executor *pool);
 
-/* The pool goes on without the current strand, which never comes back to its task: it is inside exit(). `worker`: it is
- * this one, or NULL. One in the initializer leaves a broken pool. */
-void thrum__pool_desert(thrum_executor *pool, thrum__worker *worker);
+/* The pool goes on without `worker`, whose strand, the current one, never comes back: it is inside exit(). One in the
+ * initializer leaves a broken pool. */
+void thrum__pool_desert(thrum__worker *worker);
 
 /* Closes the pool. */
 void thrum__pool_close(thrum_executor *pool, bool cancel);

@@ -130,23 +130,23 @@ static void break_pool(thrum_executor *pool, const thrum_failure *failure) {
     thrum__pool_abandon(pool, pool->broken ? thrum__cold_failure(pool->broken) : &bare);
 }
 
-void thrum__pool_desert(thrum_executor *pool, thrum__worker *worker) {
+void thrum__pool_desert(thrum__worker *worker) {
     static const thrum_failure failure = {
         .code = -ECANCELED, .message = "exit() was called in the initializer of the pool"};
-    bool initializes = worker && worker->initializes;
+    thrum_executor *pool = worker->pool;
+    bool initializes = worker->initializes;
     if (thrum__pool_gone(pool))
         return;
     if (initializes)
         break_pool(pool, &failure);
     thrum__bucket *bucket = thrum__lot_lock(pool);
-    thrum__pool_count_worker(pool, worker ? -1 : 0);
+    thrum__pool_count_worker(pool, -1);
     if (initializes)
         pool->initializing--;
     else
         thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
     thrum__lot_unlock(bucket);
-    if (thrum__pool_visible(pool))
-        (void)thrum__pool_notify(pool);
+    thrum__pool_look(pool, !initializes);
     thrum__state_add(pool, -THRUM__POOL_PINNED);
     thrum__pool_nudge(pool);
 }

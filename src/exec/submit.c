@@ -158,7 +158,7 @@ int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
         bool taken_back = out && take_back(pool, task);
         if (state & THRUM__POOL_BROKEN)
             thrum__pool_abandon(pool, thrum__cold_failure(pool->broken));
-        else if (rc == -EAGAIN || state & THRUM__POOL_LEAVING)
+        else if (rc == -EAGAIN)
             thrum__pool_drain(pool);
         if (taken_back)
             return rc;
@@ -202,7 +202,7 @@ static bool is_first(thrum_executor *pool, thrum_future *task) {
 
 bool thrum__pool_help(thrum_future *task) {
     thrum_executor *pool = task->pool;
-    if (thrum__load_relaxed(&pool->initializer) || !thrum__state_take_slot(pool, THRUM__POOL_BUSY))
+    if (thrum__load_relaxed(&pool->initializer) || !thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING))
         return false;
     if (!thrum__strand_alias_enter(thrum__strand_self())) {
         thrum__pool_release_slot(pool);
@@ -220,25 +220,6 @@ bool thrum__pool_help(thrum_future *task) {
     thrum__strand_alias_leave(thrum__strand_self());
     thrum__pool_release_slot(pool);
     return taken;
-}
-
-void thrum__pool_drain(thrum_executor *pool) {
-    thrum_future *task;
-    while ((task = thrum__pool_take(pool, NULL)) != NULL) {
-        bool alias = thrum__strand_alias_enter(thrum__strand_self());
-        if (!thrum__pool_claim(task)) {
-            thrum__task_unref(task);
-        } else {
-            thrum__state_add(pool, THRUM__POOL_BUSY);
-            /* release: pairs with thrum__pool_queued() */
-            thrum__add_release(&pool->helped, 1);
-            pthread_cleanup_push(release, pool);
-            thrum__task_run(task, thrum__worker_current(), pool, &pool->completed, THRUM__TASK_REF);
-            pthread_cleanup_pop(1);
-        }
-        if (alias)
-            thrum__strand_alias_leave(thrum__strand_self());
-    }
 }
 
 static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failure *failure) {

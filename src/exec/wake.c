@@ -161,25 +161,6 @@ bool thrum__pool_no_worker(thrum_executor *pool) {
     return able <= 0;
 }
 
-/* Only who makes room for another has to look for whom that helps.
- * A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it looks. */
-void thrum__pool_release_slot(thrum_executor *pool) {
-    if (thrum__pool_gone(pool))
-        return;
-    uint64_t state = thrum__load_relaxed(&pool->state);
-    while (!(state & THRUM__POOL_CLOSED) &&
-           THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) != (unsigned)pool->max_workers)
-        /* release: pairs with thrum__state_take_slot() */
-        if (thrum__cas_release(&pool->state, &state, state - THRUM__POOL_BUSY))
-            return;
-    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
-    if (thrum__pool_visible(pool) && thrum__pool_notify(pool) != 0)
-        thrum__pool_drain(pool);
-    state = thrum__state_add(pool, -THRUM__POOL_PINNED);
-    if (state & THRUM__POOL_CLOSED)
-        thrum__pool_nudge(pool);
-}
-
 static thrum__worker *own_worker(const thrum__frame *frame) {
     return frame && frame->executing && frame->worker && !thrum__pool_gone(frame->worker->pool)
                ? frame->worker

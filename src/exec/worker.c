@@ -139,13 +139,13 @@ static bool look(thrum__worker *worker, uint32_t *vain) {
     uint32_t anyway = thrum__cpu_pauses(LOOK_ANYWAY_NS) / LOOK_PAUSES;
     for (bool yielded = self->ops != &thrum__strand_os;;) {
         uint64_t state = thrum__state_load(pool);
-        if (state & THRUM__POOL_LEAVING)
-            return false;
         if (thrum__pool_visible(pool)) {
             if (++*vain > VAIN_MAX)
                 self->ops->yield();
-            return thrum__state_take_slot(pool, THRUM__POOL_BUSY);
+            return thrum__state_take_slot(pool, THRUM__POOL_BUSY, 0);
         }
+        if (state & THRUM__POOL_LEAVING)
+            return false;
         if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 1 || yielded)
             return false;
         if (looks == 0 || (anyway == 0 && !thrum__strand_may_spin(self))) {
@@ -229,24 +229,32 @@ static bool sleep_until_work(thrum__worker *worker) {
     return rc == 0;
 }
 
-/* The last that a worker does. Requires SEARCHING. What it trusts to is looked for once more, for those who relied on
- * its looking. */
-static void leave(thrum__worker *worker) {
+static void left(void *arg) {
+    thrum__worker *worker = arg;
     thrum_executor *pool = worker->pool;
+    if (thrum__pool_gone(pool))
+        return;
     thrum_thread *thread = thrum__thread_ref_current();
     thrum__bucket *bucket = thrum__lot_lock(pool);
-    thrum__pool_count_worker(pool, -1);
-    /* It stands as PINNED while it looks, so that the pool stays. */
-    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_SEARCHING);
-    thrum__lot_unlock(bucket);
-    if (thrum__pool_visible(pool) && thrum__pool_notify(pool) != 0)
-        thrum__pool_drain(pool);
-    bucket = thrum__lot_lock(pool);
     worker->thread = thread;
     worker->alive = false;
     thrum__state_add(pool, -THRUM__POOL_PINNED);
     thrum__lot_unlock(bucket);
     thrum__pool_nudge(pool);
+}
+
+/* The last that a worker does. Requires SEARCHING. What it trusts to is looked for once more, for those who relied on
+ * its looking. */
+static void leave(thrum__worker *worker, bool initialized) {
+    thrum_executor *pool = worker->pool;
+    thrum__bucket *bucket = thrum__lot_lock(pool);
+    thrum__pool_count_worker(pool, -1);
+    /* It stands as PINNED while it looks, so that the pool stays. */
+    thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_SEARCHING);
+    thrum__lot_unlock(bucket);
+    pthread_cleanup_push(left, worker);
+    thrum__pool_look(pool, initialized);
+    pthread_cleanup_pop(1);
 }
 
 /* pthread_exit() or a cancellation in a task: the worker has a slot. */
@@ -256,7 +264,7 @@ static void died(void *arg) {
     if (thrum__pool_gone(worker->pool))
         return;
     thrum__state_add(worker->pool, THRUM__POOL_SEARCHING - THRUM__POOL_BUSY);
-    leave(worker);
+    leave(worker, true);
 }
 
 static void run(thrum__worker *worker) {
@@ -308,7 +316,7 @@ static void died_early(void *arg) {
     if (thrum__pool_gone(worker->pool))
         return;
     end_initializer(worker);
-    leave(worker);
+    leave(worker, false);
 }
 
 static bool initialize(thrum__worker *worker) {
@@ -336,11 +344,12 @@ void *thrum__worker_main(void *arg) {
     if (!worker->counted)
         thrum__state_add(worker->pool, THRUM__POOL_SEARCHING);
     self->frame = &frame;
-    if (!worker->pool->initializer || initialize(worker))
+    bool initialized = !worker->pool->initializer || initialize(worker);
+    if (initialized)
         run(worker);
     self->frame = NULL;
     if (!thrum__pool_gone(worker->pool))
-        leave(worker);
+        leave(worker, initialized);
     return NULL;
 }
 

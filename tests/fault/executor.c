@@ -30,7 +30,16 @@ static bool due(int *in) {
     return __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
 }
 
+/* Lets others in where memory is asked for. */
+static bool dawdles;
+
+static void dawdle(void) {
+    for (int i = 0; i < 20 && __atomic_load_n(&dawdles, __ATOMIC_RELAXED); i++)
+        spec_yield();
+}
+
 void *__wrap_malloc(size_t size) {
+    dawdle();
     if (!due(&memory_in))
         return __real_malloc(size);
     errno = ENOMEM;
@@ -38,6 +47,7 @@ void *__wrap_malloc(size_t size) {
 }
 
 void *__wrap_calloc(size_t n, size_t size) {
+    dawdle();
     if (!due(&memory_in))
         return __real_calloc(n, size);
     errno = ENOMEM;
@@ -219,6 +229,82 @@ static void test_shutdown_inside_without_another_worker(void **state) {
     thrum_executor_free(other);
 }
 
+static int n_seen, seen_code;
+
+static void hook(const thrum_failure *failure, void *arg) {
+    (void)arg;
+    n_seen++;
+    seen_code = failure->code;
+    assert_non_null(failure->message);
+}
+
+enum { ROUNDS = 100, SUBMITTERS = 4 };
+
+static int inside, most;
+
+static void *count_inside(void *arg) {
+    int n = __atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED);
+    if (n > 1)
+        __atomic_store_n(&most, n, __ATOMIC_RELAXED);
+    for (int i = 0; i < 20; i++)
+        spec_yield();
+    __atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
+    return work(arg);
+}
+
+static void *submit_without_future(void *go) {
+    thrum_event_wait(go);
+    assert_int_equal(thrum_submit(pool, NULL, count_inside, NULL), 0);
+    return NULL;
+}
+
+static void test_submitters_run_no_more_than_there_are_slots(void **state) {
+    (void)state;
+    spec_needs_os("that every start fails");
+    ran = most = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        spec_team team = {.n = 0};
+        thrum_event go = {0};
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+        spec_team_start(&team, SUBMITTERS, submit_without_future, &go);
+        fail_from(0, 1, true);
+        __atomic_store_n(&dawdles, true, __ATOMIC_RELAXED);
+        thrum_event_set(&go);
+        spec_team_join(&team);
+        __atomic_store_n(&dawdles, false, __ATOMIC_RELAXED);
+        fail_no_more();
+        thrum_executor_free(pool);
+    }
+    assert_int_equal(ran, ROUNDS * SUBMITTERS);
+    assert_int_equal(most, 0);
+}
+
+static int initialize(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void test_an_initializer_and_no_thread(void **state) {
+    (void)state;
+    spec_needs_os("that every start fails");
+    thrum_future *future = NULL;
+    n_seen = 0;
+    thrum_set_excepthook(hook, NULL);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = initialize});
+    ran = 0;
+    fail_from(0, 1, true);
+    assert_int_equal(thrum_submit(pool, &future, work, NULL), -EAGAIN);
+    assert_null(future);
+    assert_int_equal(thrum_submit(pool, NULL, work, NULL), 0);
+    fail_no_more();
+    assert_int_equal(ran, 0);
+    assert_int_equal(n_seen, 1);
+    assert_int_equal(seen_code, -EAGAIN);
+    assert_int_equal(use(4), 0);
+    thrum_executor_free(pool);
+    thrum_set_excepthook(NULL, NULL);
+}
+
 static void *submit_some(void *refused) {
     for (int i = 0; i < 50; i++) {
         thrum_future *future = NULL;
@@ -250,15 +336,6 @@ static void *fail_without_memory(void *arg) {
     fail_from(1, 0, true);
     thrum_raise(-EIO, "kept");
     return arg;
-}
-
-static int n_seen, seen_code;
-
-static void hook(const thrum_failure *failure, void *arg) {
-    (void)arg;
-    n_seen++;
-    seen_code = failure->code;
-    assert_non_null(failure->message);
 }
 
 static void test_a_failure_is_not_lost_without_memory(void **state) {
@@ -301,6 +378,8 @@ SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
            cmocka_unit_test(test_submits_without_threads), cmocka_unit_test(test_no_thread_at_all),
            cmocka_unit_test(test_wait_any_without_another_worker),
            cmocka_unit_test(test_shutdown_inside_without_another_worker),
+           cmocka_unit_test(test_submitters_run_no_more_than_there_are_slots),
+           cmocka_unit_test(test_an_initializer_and_no_thread),
            cmocka_unit_test(test_failures_among_many_submitters),
            cmocka_unit_test(test_a_failure_is_not_lost_without_memory),
            cmocka_unit_test(test_callbacks_and_iterations_without_memory));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <string.h>
 
 enum { ROUNDS = 300, TASKS = 1000, WORKERS = 2 };
 
@@ -149,6 +150,46 @@ static void test_who_ends_another_pool_leaves_its_place(void **state) {
     }
 }
 
+static int accepted, elsewhere; /* relaxed */
+
+static void *count_where(void *arg) {
+    if (strncmp(thrum_thread_name(thrum_thread_current()), "late", 4) != 0)
+        __atomic_add_fetch(&elsewhere, 1, __ATOMIC_RELAXED);
+    return count(arg);
+}
+
+static void *submit_until_refused(void *arg) {
+    thrum_event_wait(&go);
+    while (thrum_submit(pool, NULL, count_where, NULL) == 0) {
+        __atomic_add_fetch(&accepted, 1, __ATOMIC_RELAXED);
+        spec_perhaps_yield();
+    }
+    return arg;
+}
+
+/* What was taken while the pool was shut down is run, once, by a worker. */
+static void test_the_last_submits(void **state) {
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        spec_team team = {.n = 0};
+        thrum_event_clear(&go);
+        ran = accepted = elsewhere = 0;
+        pool = thrum_executor_new(
+            &(thrum_executor_opts){.max_workers = WORKERS, .name_prefix = "late"});
+        assert_non_null(pool);
+        assert_int_equal(thrum_submit(pool, NULL, set_go, NULL), 0);
+        spec_team_start(&team, 3, submit_until_refused, NULL);
+        thrum_event_wait(&go);
+        spec_perhaps_yield();
+        assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
+        spec_team_join(&team);
+        assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
+        assert_int_equal(ran, accepted);
+        assert_int_equal(elsewhere, 0);
+        thrum_executor_free(pool);
+    }
+}
+
 static int end_thread(void *arg) {
     (void)arg;
     pthread_exit(NULL);
@@ -171,4 +212,5 @@ SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
            cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
            cmocka_unit_test(test_one_task_starts_one_worker),
            cmocka_unit_test(test_who_ends_another_pool_leaves_its_place),
+           cmocka_unit_test(test_the_last_submits),
            cmocka_unit_test(test_an_initializer_that_ends_its_thread));
