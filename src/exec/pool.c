@@ -157,7 +157,9 @@ void thrum_executor_free(thrum_executor *pool) {
         thrum__panic("thrum_executor_free: a task of pool \"%s\" frees it", pool->name_prefix);
     if (!thrum__pool_gone(pool)) {
         thrum__pool_close(pool, false);
-        (void)thrum__pool_wait(pool, INT64_MAX, false);
+        do
+            (void)thrum__pool_wait(pool, INT64_MAX, false);
+        while (!thrum__pool_seal(pool));
         while (thrum__pool_queued(pool) != 0)
             thrum__strand_self()->ops->yield(); /* somebody counts what it has cancelled */
         drop_queue(pool);

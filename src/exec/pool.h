@@ -101,7 +101,8 @@ static inline bool thrum__state_take_slot(thrum_executor *pool, uint64_t change,
     uint64_t state = thrum__load_relaxed(&pool->state);
     while (!(state & unless) && THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <
                                     (unsigned)thrum__load_relaxed(&pool->max_workers))
-        /* seq_cst: pairs with thrum__state_add(), thrum__state_load(), thrum__pool_release_slot() */
+        /* seq_cst: pairs with thrum__state_add(), thrum__state_load(), thrum__pool_release_slot(),
+         * thrum__pool_seal() */
         if (thrum__cas_seq_cst(&pool->state, &state, state + change))
             return true;
     return false;
@@ -195,6 +196,9 @@ void thrum__pool_close(thrum_executor *pool, bool cancel);
 
 /* Waits until a closed pool is idle and every worker has left. A worker of another pool leaves its slot meanwhile. */
 int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible);
+
+/* LEAVING, unless somebody has come in: from then on nobody does, who comes late with a future in hand neither. */
+bool thrum__pool_seal(thrum_executor *pool);
 
 /* Returns whether no worker is left, and nobody runs a task of the pool. */
 bool thrum__pool_at_rest(const thrum_executor *pool);

@@ -95,6 +95,15 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
     return rc;
 }
 
+bool thrum__pool_seal(thrum_executor *pool) {
+    uint64_t state = thrum__load_relaxed(&pool->state);
+    while (!active(state))
+        /* seq_cst: pairs with thrum__state_take_slot() */
+        if (thrum__cas_seq_cst(&pool->state, &state, state | THRUM__POOL_LEAVING))
+            return true;
+    return false;
+}
+
 static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool interruptible) {
     if (thrum__pool_gone(pool))
         return 0;

@@ -234,6 +234,10 @@ static void left(void *arg) {
     thrum_executor *pool = worker->pool;
     if (thrum__pool_gone(pool))
         return;
+    if (worker->before)
+        (void)thrum_thread_join(worker->before, NULL); /* by now nobody relies on this worker */
+    thrum_thread_free(worker->before);
+    worker->before = NULL;
     thrum_thread *thread = thrum__thread_ref_current();
     thrum__bucket *bucket = thrum__lot_lock(pool);
     worker->thread = thread;
@@ -355,18 +359,19 @@ void *thrum__worker_main(void *arg) {
 
 int thrum__worker_start(thrum__worker *worker) {
     thrum_executor *pool = worker->pool;
-    if (worker->thread) {
-        (void)thrum_thread_join(worker->thread, NULL); /* the last one in this place: it ends */
-        thrum_thread_free(worker->thread);
-        worker->thread = NULL;
-    }
     size_t size = strlen(pool->name_prefix) + sizeof "_2147483647";
     char *name = malloc(size);
     if (!name)
         return -ENOMEM;
     snprintf(name, size, "%s_%d", pool->name_prefix, worker->index);
+    thrum_thread *before = worker->before = worker->thread;
+    worker->thread = NULL;
     int rc = thrum_thread_start(NULL, thrum__worker_main, worker,
                                 &(thrum_thread_opts){.name = name, .daemon = true});
     free(name);
+    if (rc != 0) {
+        worker->before = NULL;
+        worker->thread = before;
+    }
     return rc;
 }

@@ -21,7 +21,8 @@ typedef struct thrum__worker {
     uint64_t claimed;        /* relaxed, own: tasks that it started */
     uint64_t completed;      /* relaxed, own */
     uint64_t helped;         /* relaxed, own: of these, while it waited for them */
-    thrum_thread *thread;    /* under the bucket lock of the pool */
+    thrum_thread *thread;    /* that has left, NULL none; under the bucket lock of the pool */
+    thrum_thread *before;    /* own: the one before in this place, that may be ending still */
     void *memory;            /* what free() takes; read-only */
     bool counted;            /* SEARCHING by who starts it; read-only once it runs */
     bool initializes;        /* own: it is inside the initializer */

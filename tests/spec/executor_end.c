@@ -150,6 +150,38 @@ static void test_who_ends_another_pool_leaves_its_place(void **state) {
     }
 }
 
+static void end_slowly(void *value);
+static thrum_local slow = THRUM_LOCAL_INIT(end_slowly);
+static thrum_event destroys;
+
+/* The thread of a worker that has left ends only after a task that comes later. */
+static void end_slowly(void *value) {
+    (void)value;
+    thrum_event_set(&destroys);
+    thrum_event_wait(&go);
+}
+
+static void *set_slow(void *arg) {
+    assert_int_equal(thrum_local_set(&slow, &slow), 0);
+    return arg;
+}
+
+static void test_nobody_waits_for_the_thread_of_a_worker_that_has_left(void **state) {
+    (void)state;
+    thrum_event_clear(&go);
+    thrum_event_clear(&begun);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2, .idle_timeout = 1e-6});
+    assert_non_null(pool);
+    assert_int_equal(thrum_submit(pool, NULL, wait_begun, NULL), 0);
+    assert_int_equal(thrum_submit(pool, NULL, set_slow, NULL), 0);
+    thrum_event_wait(&destroys);
+    assert_int_equal(thrum_submit(pool, NULL, set_go, NULL), 0);
+    thrum_event_wait(&go);
+    thrum_event_set(&begun);
+    thrum_executor_free(pool);
+    assert_int_equal(thrum_thread_active_count(), 1);
+}
+
 static int accepted, elsewhere; /* relaxed */
 
 static void *count_where(void *arg) {
@@ -212,5 +244,6 @@ SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
            cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
            cmocka_unit_test(test_one_task_starts_one_worker),
            cmocka_unit_test(test_who_ends_another_pool_leaves_its_place),
+           cmocka_unit_test(test_nobody_waits_for_the_thread_of_a_worker_that_has_left),
            cmocka_unit_test(test_the_last_submits),
            cmocka_unit_test(test_an_initializer_that_ends_its_thread));
