@@ -23,6 +23,7 @@
 #include <thrum/queue.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>
+#include <thrum/stream.h>
 #include <thrum/task.h>
 #include <thrum/thread.h>
 #include <thrum/time.h>

@@ -49,6 +49,12 @@ static void outlast(thrum_future *task) {
     }
 }
 
+void thrum__part_outlast(thrum_future *task) {
+    while (!thrum_future_done(task) && thrum__await(task, INT64_MAX, false) == -EDEADLK)
+        continue;
+    outlast(task);
+}
+
 /* Also when pthread_exit() or a cancellation unwinds the strand while it helps another task. */
 static void end_submitted(submitted *it) {
     if (!it->future)
@@ -65,8 +71,7 @@ static const thrum_failure *await_submitted(thrum_future *future) {
     const thrum_failure *failure = thrum_future_error(future);
     if (thrum_future_done(future) || thrum_future_cancel(future))
         return failure;
-    while (thrum__await(future, INT64_MAX, false) == -EDEADLK)
-        continue;
+    thrum__part_outlast(future);
     return failure;
 }
 

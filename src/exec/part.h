@@ -42,6 +42,9 @@ bool thrum__part_here(const thrum_executor *pool);
  * Returns that code, or why it did not run. */
 int thrum__part_submit(thrum_executor *pool, int (*call)(void *arg), void *arg);
 
+/* Waits to the end of `task`, whose memory is the caller's: circles that it closes are broken as often as need be. */
+void thrum__part_outlast(thrum_future *task);
+
 /* Prepares `whole`, zero but for that, for the task of the current strand. */
 void thrum__whole_init(thrum__whole *whole);
 

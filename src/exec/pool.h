@@ -218,6 +218,10 @@ void thrum__pool_count_unread(thrum_executor *pool, uint32_t generation);
 int thrum__submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg), void *arg,
                   uint32_t flags);
 
+/* As thrum__submit(), but runs the task in the current strand. Returns when it is done. */
+int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *arg), void *arg,
+                       uint32_t flags);
+
 /* Returns whether the current strand is a worker of `pool` (in whatever task). */
 static inline thrum__worker *thrum__pool_worker(const thrum_executor *pool) {
     thrum__worker *worker = thrum__worker_current();

@@ -72,8 +72,8 @@ static int not_made(int rc, uint32_t flags, void *arg) {
     return rc;
 }
 
-static int run_by_caller(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
-                         uint32_t flags) {
+int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
+                       uint32_t flags) {
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
     if (!thrum__strand_alias_enter(thrum__strand_self()))
         return not_made(-ENOMEM, flags, arg);
@@ -142,7 +142,7 @@ int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
     if (THRUM__UNLIKELY(state & special) && (rc = refusal(pool, state)) != 0)
         return not_made(rc, flags, arg);
     if (pool->room_max && (rc = take_room(pool)) != ROOM)
-        return rc == NO_ROOM ? run_by_caller(pool, out, fn, arg, flags) : not_made(rc, flags, arg);
+        return rc == NO_ROOM ? thrum__submit_here(pool, out, fn, arg, flags) : not_made(rc, flags, arg);
     thrum_future *task = new_task(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg);
     if (!task) {
         if (pool->room_max)

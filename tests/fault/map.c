@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: a map runs each
- * item once whatever fails, a fork-join and a typed task are run or refused, nothing leaks. */
+/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: a
+ * map runs each item once whatever fails, a stream gives each result, a fork-join and a typed task
+ * are run or refused, nothing leaks. */
 #include "spec.h"
 
 #include <pthread.h>
@@ -107,6 +108,63 @@ static void test_a_map_needs_neither_memory_nor_threads(void **state) {
     each_map_runs_all(true);
 }
 
+static int next_of(void *i, void *item) {
+    if (*(int *)i == N)
+        return THRUM_STREAM_END;
+    *(int *)item = (*(int *)i)++;
+    return 0;
+}
+
+static int fail_odd(const void *item, void *result) {
+    *(int *)result = *(const int *)item;
+    return *(const int *)item % 2 ? -EIO : count(item, result);
+}
+
+/* Reads all, again and again when there is no worker or memory for the next one. */
+static void read_all(thrum_stream *s, bool initializes) {
+    int rc, in_vain = 0, n = 0;
+    while ((rc = thrum_stream_next(s, NULL)) != THRUM_STREAM_END) {
+        bool item = rc == 0 || thrum_stream_error(s);
+        in_vain += !item;
+        assert_true(item || rc == -ENOMEM || (initializes && rc == -EAGAIN));
+        assert_true(!item || rc == ((int)thrum_stream_index(s) % 2 ? -EIO : 0));
+        n += item;
+    }
+    assert_int_equal(n, N);
+    assert_true(in_vain < 3);
+}
+
+static int prepare(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void each_stream_gives_all(bool threads, bool initializes) {
+    for (int n = 1; n < TRIES; n++) {
+        thrum_executor_opts opts = {.max_workers = 2, .initializer = initializes ? prepare : NULL};
+        thrum_executor *pool = thrum_executor_new(&opts);
+        int i = 0;
+        memset(times, 0, sizeof times);
+        fail_at(n, threads);
+        thrum_stream *s = thrum_stream_new(pool, next_of, &i, fail_odd, sizeof i, sizeof i,
+                                           &(thrum_stream_opts){.unordered = n % 2});
+        assert_true(s || (errno == ENOMEM && i == 0 && !threads));
+        if (s)
+            read_all(s, initializes);
+        fail_none();
+        for (int k = 0; s && k < N; k += 2)
+            assert_int_equal(times[k], 1);
+        thrum_stream_free(s);
+        thrum_executor_free(pool);
+    }
+}
+
+static void test_a_stream_loses_nothing(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        each_stream_gives_all(i & 1, i & 2);
+}
+
 static void fork_joins(bool threads) {
     int failed = 0;
     for (int n = 1; n < TRIES; n++) {
@@ -161,5 +219,6 @@ static void test_a_typed_task_runs_or_says_why_not(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_a_map_needs_neither_memory_nor_threads),
+           cmocka_unit_test(test_a_stream_loses_nothing),
            cmocka_unit_test(test_a_fork_join_runs_or_says_why_not),
            cmocka_unit_test(test_a_typed_task_runs_or_says_why_not));

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, reading and freeing a stream. */
+#include "exec/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fork.h"
+#include "base/panic.h"
+#include "exec/await.h"
+#include "exec/part.h"
+#include "exec/pool.h"
+#include "thread/thread.h"
+
+enum { ALIGN = 64 };
+
+/* Takes the first that is to be read, NULL if there is none. */
+static thrum__slot *take_first(thrum_stream *s) {
+    if (s->opts.unordered)
+        thrum__raw_lock_acquire(&s->lock);
+    thrum__slot *one = s->first;
+    if (one)
+        s->first = one->after;
+    if (!s->first)
+        s->last = &s->first;
+    if (s->opts.unordered)
+        thrum__raw_lock_release(&s->lock);
+    return one;
+}
+
+/* Returns whether something is ready; if not and `wait`, its end will wake the reader. */
+static bool is_ready(thrum_stream *s, bool wait) {
+    thrum__raw_lock_acquire(&s->lock);
+    bool yes = s->first != NULL;
+    s->waiting = wait && !yes;
+    thrum__raw_lock_release(&s->lock);
+    return yes;
+}
+
+/* In the child of a fork: the others are not here. What they had not done is cancelled, and nobody
+ * says so: another thread may have been in the middle of that. */
+static void settle_after_fork(thrum_stream *s) {
+    if (s->generation == thrum__fork_generation())
+        return;
+    s->generation = thrum__fork_generation();
+    if (s->opts.unordered) {
+        s->lock = (thrum__raw_lock){0};
+        s->first = NULL;
+        s->last = &s->first;
+    }
+    for (size_t i = 0; s->opts.unordered && i < s->n; i++) {
+        thrum__slot *one = thrum__stream_slot(s, i);
+        if (!one->future)
+            continue;
+        thrum__hook_remove(one->future, &one->hook);
+        thrum__stream_append(s, one);
+    }
+}
+
+static int await_first(thrum_stream *s, int64_t deadline, bool interruptible) {
+    thrum_future *future = s->first->future;
+    return thrum_future_done(future) ? 0 : thrum__await(future, deadline, interruptible);
+}
+
+/* Waits once; woken for nothing too. */
+static int sleep(thrum_stream *s, int64_t deadline, bool interruptible) {
+    thrum__waiter waiter;
+    thrum__bucket *bucket = thrum__lot_lock(s);
+    if (is_ready(s, true)) {
+        thrum__lot_unlock(bucket);
+        return 0;
+    }
+    thrum__lot_enqueue(bucket, &waiter, s, &thrum__gather_kind);
+    int rc = thrum__lot_park(bucket, &waiter, deadline,
+                             THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0));
+    thrum__lot_done(&waiter);
+    return rc;
+}
+
+/* Runs an item that has not started, each in its turn. */
+static int help(thrum_stream *s) {
+    (void)thrum__await_in_circle();
+    for (size_t i = 0; i < s->n && !is_ready(s, false); i++) {
+        const thrum__slot *one = thrum__stream_slot(s, s->hand++ % s->n);
+        if (one->future && thrum__await_help(one->future) && thrum__await_in_circle())
+            return -EDEADLK;
+        settle_after_fork(s);
+    }
+    return 0;
+}
+
+static int await_any(thrum_stream *s, int64_t deadline, bool interruptible) {
+    int rc = 0;
+    if (deadline == INT64_MAX && thrum__pool_worker(s->pool))
+        rc = help(s);
+    if (rc != 0 || is_ready(s, false) || (rc = thrum__pool_block()) != 0)
+        return is_ready(s, false) ? 0 : rc;
+    while (rc == 0 && !is_ready(s, false))
+        rc = sleep(s, deadline, interruptible);
+    thrum__pool_unblock();
+    return is_ready(s, false) ? 0 : rc;
+}
+
+static void cancel(const thrum_stream *s, bool running) {
+    for (size_t i = 0; i < s->n; i++) {
+        thrum_future *future = thrum__stream_slot(s, i)->future;
+        if (future && (running || !thrum_future_running(future)))
+            (void)thrum_future_cancel(future);
+    }
+}
+
+/* What runs may end at once, and its worker take the next: so that comes second. */
+static void cancel_all(const thrum_stream *s) {
+    cancel(s, false);
+    cancel(s, true);
+}
+
+static void give_back(thrum_stream *s, thrum__slot *one) {
+    one->future = NULL;
+    one->after = s->free;
+    s->free = one;
+    s->outstanding--;
+}
+
+/* Gives what `one`, which is done, holds to the reader. */
+static int give(thrum_stream *s, thrum__slot *one, void *result) {
+    thrum_future *future = one->future;
+    const thrum_failure *failure = thrum_future_error(future);
+    s->index = one->index;
+    give_back(s, one);
+    if (!failure) {
+        if (result && s->result_size)
+            memcpy(result, one->result, s->result_size);
+        thrum_future_free(future);
+        return 0;
+    }
+    s->read = future;
+    if (s->opts.stop_on_error) {
+        s->stopped = true;
+        cancel_all(s);
+    }
+    return failure->code;
+}
+
+/* The next that is ready, NULL if there is none: then the code. */
+static thrum__slot *next_ready(thrum_stream *s, int64_t deadline, bool interruptible, int *rc) {
+    thrum__slot *one = NULL;
+    *rc = thrum__stream_refill(s);
+    settle_after_fork(s);
+    if (s->outstanding == 0 || (s->opts.unordered && (one = take_first(s)) != NULL))
+        return one;
+    *rc = s->opts.unordered ? await_any(s, deadline, interruptible)
+                            : await_first(s, deadline, interruptible);
+    return *rc == 0 ? take_first(s) : NULL;
+}
+
+static int read_next(thrum_stream *s, void *result, int64_t deadline, bool interruptible) {
+    thrum__slot *one = NULL;
+    int rc = 0;
+    thrum__strand_self(); /* met before a bucket is locked */
+    settle_after_fork(s);
+    thrum_future_free(s->read);
+    s->read = NULL;
+    while (!s->stopped && (one = next_ready(s, deadline, interruptible, &rc)) != NULL) {
+        if (!one->skipped)
+            return give(s, one, result);
+        thrum_future_free(one->future);
+        give_back(s, one);
+    }
+    if (s->stopped)
+        return THRUM_STREAM_END;
+    if (rc == 0) {
+        rc = s->code;
+        s->code = THRUM_STREAM_END;
+    }
+    return rc;
+}
+
+static const char *mistake(const thrum_stream *s) {
+    for (size_t i = 0; i < sizeof s->opts.reserved / sizeof s->opts.reserved[0]; i++)
+        if (s->opts.reserved[i])
+            return "reserved is not zero";
+    if (!s->next || !s->fn)
+        return s->fn ? "next is NULL" : "fn is NULL";
+    return NULL;
+}
+
+/* Returns the bytes for `n` slots with an item and a result each, 0 if that overflows. */
+static size_t lay_out(thrum_stream *s, size_t item_size, size_t *item_bytes) {
+    const size_t most = PTRDIFF_MAX / 4;
+    size_t bytes;
+    if (item_size > most || s->result_size > most)
+        return 0;
+    *item_bytes = (item_size + 15) & ~(size_t)15;
+    s->stride = sizeof(thrum__slot) + *item_bytes + s->result_size + ALIGN - 1;
+    s->stride -= s->stride % ALIGN;
+    return __builtin_mul_overflow(s->stride, s->n, &bytes) || bytes > most ? 0 : bytes + ALIGN;
+}
+
+static void make_slots(thrum_stream *s, char *memory, size_t item_bytes) {
+    s->memory = memory;
+    s->slots = memory + ALIGN - (uintptr_t)memory % ALIGN;
+    for (size_t i = s->n; i-- > 0;) {
+        thrum__slot *one = thrum__stream_slot(s, i);
+        char *item = (char *)one + sizeof *one;
+        *one = (thrum__slot){.named.name = "stream item", .stream = s, .after = s->free,
+                             .hook.watch = thrum__stream_on_done, .item = item,
+                             .result = item + item_bytes};
+        s->free = one;
+    }
+}
+
+static int make(thrum_stream **out, thrum_stream *plan, size_t item_size) {
+    size_t item_bytes = 0;
+    size_t bytes = lay_out(plan, item_size, &item_bytes);
+    const char *wrong = bytes == 0 ? "buffersize times the sizes overflows" : mistake(plan);
+    if (wrong)
+        thrum__complain("thrum_stream_new: %s", wrong);
+    int rc = wrong ? -EINVAL : thrum__part_allowed(plan->pool);
+    if (rc != 0)
+        return rc;
+    thrum_stream *s = malloc(sizeof *s);
+    char *memory = s ? malloc(bytes) : NULL;
+    if (!memory) {
+        free(s);
+        return -ENOMEM;
+    }
+    *s = *plan;
+    s->last = &s->first;
+    make_slots(s, memory, item_bytes);
+    *out = s;
+    return 0;
+}
+
+thrum_stream *thrum_stream_new(thrum_executor *executor, int (*next)(void *arg, void *item),
+                               void *arg, int (*fn)(const void *item, void *result),
+                               size_t item_size, size_t result_size,
+                               const thrum_stream_opts *opts) {
+    thrum_stream plan = {.pool = executor, .next = next, .arg = arg, .fn = fn,
+                         .result_size = result_size, .failed = UINT64_MAX,
+                         .generation = thrum__fork_generation()};
+    if (opts)
+        plan.opts = *opts;
+    plan.n = plan.opts.buffersize ? plan.opts.buffersize : 2 * (size_t)executor->max_workers;
+    thrum_stream *s = NULL;
+    int rc = make(&s, &plan, item_size);
+    if (rc == 0)
+        (void)thrum__stream_refill(s); /* what it says comes again */
+    if (rc != 0)
+        errno = -rc;
+    return s;
+}
+
+int thrum_stream_next(thrum_stream *stream, void *result) {
+    return read_next(stream, result, INT64_MAX, false);
+}
+
+int thrum_stream_next_until(thrum_stream *stream, void *result, thrum_deadline deadline) {
+    return read_next(stream, result, deadline.ns, true);
+}
+
+uint64_t thrum_stream_index(const thrum_stream *stream) { return stream->index; }
+
+const thrum_failure *thrum_stream_error(const thrum_stream *stream) {
+    return stream->read ? thrum_future_error(stream->read) : NULL;
+}
+
+static void check_outside(const thrum_stream *s) {
+    for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
+        for (size_t i = 0; frame->task && i < s->n; i++)
+            if (thrum__stream_slot(s, i)->future == frame->task)
+                thrum__panic("thrum_stream_free: item %llu of the stream frees it",
+                             (unsigned long long)thrum__stream_slot(s, i)->index);
+}
+
+/* Nobody has read why no more items were taken. */
+static void report(int code) {
+    const thrum_thread *thread = thrum_thread_current();
+    thrum__failure_report(&(thrum_failure){.code = code,
+                                           .message = "the stream could not go on",
+                                           .thread = thread ? thrum_thread_name(thread) : NULL,
+                                           .task = "stream"});
+}
+
+void thrum_stream_free(thrum_stream *stream) {
+    if (!stream)
+        return;
+    thrum__strand_self();
+    check_outside(stream);
+    settle_after_fork(stream);
+    cancel_all(stream);
+    for (size_t i = 0; i < stream->n; i++) {
+        thrum__slot *one = thrum__stream_slot(stream, i);
+        if (!one->future)
+            continue;
+        thrum__part_outlast(one->future);
+        thrum__hook_remove(one->future, &one->hook);
+        thrum_future_free(one->future);
+    }
+    thrum_future_free(stream->read);
+    if (stream->code < 0)
+        report(stream->code);
+    free(stream->memory);
+    free(stream);
+}

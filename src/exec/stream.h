@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* A stream has a slot for each item that was taken and not read. Who reads takes the items and
+ * submits them, each as a task: so queue, shutdown, fork and broken pools are those of tasks. */
+#ifndef THRUM_EXEC_STREAM_H
+#define THRUM_EXEC_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <thrum/stream.h>
+
+#include "base/raw_lock.h"
+#include "exec/task.h"
+
+/* A slot is free; held: an item, no task yet; outstanding: a task that was not read. */
+typedef struct thrum__slot {
+    thrum__named named; /* first: the task's argument begins with it */
+    thrum_stream *stream;
+    thrum_future *future; /* outstanding, else NULL; own */
+    thrum__hook hook;     /* of an unordered stream */
+    struct thrum__slot *after; /* in the list where it stands */
+    uint64_t index;       /* of its item; read-only while outstanding */
+    bool skipped;         /* its item was not started; by its task */
+    char *item;           /* read-only, as result */
+    char *result;
+} thrum__slot;
+
+struct thrum_stream {
+    thrum_executor *pool; /* read-only, down to `slots` */
+    int (*next)(void *arg, void *item);
+    void *arg;
+    int (*fn)(const void *item, void *result);
+    size_t result_size;
+    size_t n;
+    size_t stride; /* bytes of a slot with its item and result */
+    thrum_stream_opts opts;
+    char *slots;
+    void *memory;
+    /* The reader's: */
+    thrum__slot *free;
+    thrum__slot *held;   /* NULL none */
+    size_t outstanding;
+    size_t hand;         /* where it looks for something to help with */
+    uint64_t taken;      /* items */
+    uint64_t index;      /* of what was read last */
+    thrum_future *read;  /* a failure that was read last, NULL none */
+    int code; /* why no items are taken: END, or what is not reported yet; 0: they are */
+    bool stopped;        /* nothing more is to be read */
+    unsigned generation; /* of forks */
+    /* Under lock if unordered, else the reader's: what is to be read. */
+    thrum__raw_lock lock; /* inside a bucket lock */
+    thrum__slot *first;
+    thrum__slot **last;
+    bool waiting; /* the reader, for `first` */
+    uint64_t failed __attribute__((aligned(8))); /* relaxed: the lowest index that has failed, only
+                                                  * with stop_on_error; UINT64_MAX none */
+};
+
+/* Returns one of the n slots. */
+static inline thrum__slot *thrum__stream_slot(const thrum_stream *s, size_t i) {
+    return (thrum__slot *)(void *)(s->slots + i * s->stride);
+}
+
+/* Puts `one` behind what is to be read; under lock if unordered. */
+static inline void thrum__stream_append(thrum_stream *s, thrum__slot *one) {
+    one->after = NULL;
+    *s->last = one;
+    s->last = &one->after;
+}
+
+/* Takes items from the generator and submits them until the look-ahead is full. Returns 0, or why
+ * it cannot go on although nothing is outstanding. */
+int thrum__stream_refill(thrum_stream *s);
+
+/* The hook of a slot's task in an unordered stream. */
+const void *thrum__stream_on_done(thrum__hook *hook, uint32_t state);
+
+#endif
