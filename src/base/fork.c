@@ -7,7 +7,7 @@
 #include "base/atomic.h"
 
 static const thrum__fork_hooks *places[THRUM__FORK_PLACES];
-static unsigned generation; /* written in the child of a fork, before it has other threads */
+unsigned thrum__fork_count;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const thrum__fork_hooks *at(int place) {
@@ -32,7 +32,7 @@ static void parent(void) {
 }
 
 static void child(void) {
-    generation++;
+    thrum__fork_count++;
     for (int i = 0; i < THRUM__FORK_PLACES; i++) {
         const thrum__fork_hooks *hooks = at(i);
         if (hooks && hooks->child)
@@ -41,8 +41,6 @@ static void child(void) {
 }
 
 static void register_once(void) { pthread_atfork(prepare, parent, child); }
-
-unsigned thrum__fork_generation(void) { return generation; }
 
 void thrum__fork_register(int place, const thrum__fork_hooks *hooks) {
     /* release: pairs with at() */

@@ -27,8 +27,11 @@ enum {
  * may be NULL. Any thread; doing it again changes nothing. */
 void thrum__fork_register(int place, const thrum__fork_hooks *hooks);
 
+/* Written in the child of a fork, before it has other threads. */
+extern unsigned thrum__fork_count;
+
 /* Returns how many forks lie between the first process and this one: what another generation has
  * started is not here. Any thread. */
-unsigned thrum__fork_generation(void);
+static inline unsigned thrum__fork_generation(void) { return thrum__fork_count; }
 
 #endif

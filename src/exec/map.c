@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each who takes part owns a range and takes from its front; once it is empty, from the back of the others. One
- * count says how much of a range is left, so that front and back need not know of each other (the technique of
- * pthreadpool, Marat Dukhan). */
+/* Each who takes part owns a range and takes from its front; once it is empty, from the back of the
+ * others. One count says how much of a range is left, so that front and back need not know of each
+ * other (the technique of pthreadpool, Marat Dukhan). */
 #include <thrum/map.h>
 
 #include <errno.h>
@@ -9,14 +9,16 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 #include "base/list.h"
 #include "base/panic.h"
 #include "exec/part.h"
 #include "exec/pool.h"
 #include "exec/source.h"
 
-/* ON_STACK: ranges that need no memory. FIRST: the first automatic chunk. SHARE: the part of what is left
- * that a chunk may be. A chunk of the largest size so far doubles or halves that size by its time. */
+/* ON_STACK: ranges that need no memory. FIRST: the first automatic chunk. SHARE: the part of what
+ * is left that a chunk may be. A chunk of the largest size so far doubles or halves that size by
+ * its time. */
 enum { ON_STACK = 8, FIRST = 16, SHARE = 8, LEAST_NS = 150,
        SHORT_NS = 50000, LONG_NS = 500000 };
 
@@ -24,6 +26,7 @@ typedef struct range {
     size_t left;  /* items that nobody has taken; who lowers it by k has k of them */
     size_t end;   /* behind the last that is left; lowered by who takes from the back */
     size_t front; /* the first that is left; its owner's */
+    size_t ran;   /* items that its owner has run; relaxed, its owner's */
 } __attribute__((aligned(64))) range;
 
 typedef struct mapping {
@@ -38,8 +41,9 @@ typedef struct mapping {
     thrum_map_opts opts;
     uint32_t n_ranges;
     uint32_t owned; /* ranges that have an owner, the first ones */
-    int stop;       /* 0, or the code for what is not run; relaxed */
-    size_t left;    /* items that were not run; at the end */
+    int stop;       /* 0, or the code for what is not run; relaxed, as the next two */
+    size_t left;    /* items that were taken and not run; at the end all that were not run */
+    size_t ran;     /* items that were run by who has no range */
     thrum__whole whole;
     range *ranges;
     void *memory; /* that they stand in, NULL none */
@@ -50,10 +54,11 @@ typedef struct member {
     mapping *map;
     thrum__part part;
     uint32_t own;   /* its range; n_ranges: none */
+    bool caller;    /* it has called the map */
+    unsigned generation; /* thrum__fork_generation() */
     size_t least;   /* chunk */
     size_t largest;
     size_t at, end; /* of its chunk: the item that runs, and where it ends; equal: none runs */
-    bool orphaned;  /* the caller of the map is not in this child of a fork: *map may be gone */
 } member;
 
 static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
@@ -75,7 +80,8 @@ static size_t claim(const member *self, range *from) {
     return n;
 }
 
-/* Takes a chunk. Returns the index of its first item, and how many in `*n`, 0 when there are no more. */
+/* Takes a chunk. Returns the index of its first item, and how many in `*n`, 0 when there are no
+ * more. */
 static size_t take(member *self, size_t *n) {
     mapping *map = self->map;
     if (self->own < map->n_ranges) {
@@ -95,9 +101,17 @@ static size_t take(member *self, size_t *n) {
     return 0;
 }
 
+/* Returns whether this is the child of a fork, and the caller of the map, on whose stack *map is,
+ * was left in the parent: that stack may be another thread's here. */
+static bool orphaned(const member *self) {
+    return !self->caller && self->generation != thrum__fork_generation();
+}
+
 /* Notes that the item at `index` has failed with `code`, 0 if it only called thrum_raise(). */
 static __attribute__((noinline)) int failed(member *self, size_t index, int code) {
     mapping *map = self->map;
+    if (orphaned(self))
+        return code;
     int raised = thrum__part_failed(&self->part, index);
     if (!raised && code > 0)
         code = -EINVAL;
@@ -108,16 +122,40 @@ static __attribute__((noinline)) int failed(member *self, size_t index, int code
     return raised ? raised : code;
 }
 
-static void cancel(const mapping *map, size_t first, size_t n) {
-    for (size_t i = first; map->opts.codes && i < first + n; i++)
-        map->opts.codes[i] = -ECANCELED;
+static bool interrupted(const member *self) {
+    return self->generation != thrum__fork_generation() ||
+           thrum__load_relaxed(&self->map->stop) != 0;
+}
+
+/* Returns whether what `self` has taken is not to be run: the map was stopped; or its caller is not
+ * here, in the child of a fork. There the caller goes on alone. Requires that it was
+ * interrupted. */
+static __attribute__((noinline)) bool ended(member *self) {
+    if (self->caller)
+        self->generation = thrum__fork_generation();
+    return interrupted(self);
+}
+
+/* Notes that `n` items were run, and `left` not. */
+static void count(const member *self, size_t n, size_t left) {
+    mapping *map = self->map;
+    if (orphaned(self))
+        return;
+    if (self->own < map->n_ranges)
+        thrum__store_relaxed(&map->ranges[self->own].ran, map->ranges[self->own].ran + n);
+    else
+        thrum__add_relaxed(&map->ran, n);
+    if (left)
+        thrum__add_relaxed(&map->left, left);
 }
 
 static void run(member *self, size_t first, size_t n) {
     mapping *map = self->map;
     int *codes = map->opts.codes;
-    self->end = first + n;
-    for (size_t i = first; i < self->end; i++) {
+    size_t end = self->end = first + n, i;
+    for (i = first; i < end; i++) {
+        if (THRUM__UNLIKELY(interrupted(self)) && ended(self))
+            break;
         self->at = i;
         int code = map->fn(map->items + i * map->item_size,
                            map->results ? map->results + i * map->result_size : NULL);
@@ -125,21 +163,16 @@ static void run(member *self, size_t first, size_t n) {
             code = failed(self, i, code);
         if (codes)
             codes[i] = code;
-        if (THRUM__UNLIKELY(code != 0) && map->opts.stop_on_error) {
-            cancel(map, i + 1, first + n - i - 1);
-            break;
-        }
     }
     self->at = self->end;
+    count(self, i - first, end - i);
 }
 
 /* Also when pthread_exit() or a cancellation unwinds the strand in the middle of an item. */
 static void end_part(member *self) {
     thrum__part_end(&self->part);
-    if (self->at == self->end)
-        return;
-    thrum__whole_failed(&self->map->whole, self->at, -ECANCELED);
-    cancel(self->map, self->at, self->end - self->at);
+    if (self->at != self->end && !orphaned(self))
+        thrum__whole_failed(&self->map->whole, self->at, -ECANCELED);
 }
 
 static void close_map(mapping **open);
@@ -148,18 +181,10 @@ static void close_map(mapping **open);
 static void desert(thrum__part *part) {
     member *self = THRUM__MEMBER(member, part, part);
     end_part(self);
-    if (self->own == 0) {
+    if (self->caller) {
         thrum__store_relaxed(&self->map->stop, -ECANCELED);
         close_map(&self->map);
     }
-}
-
-/* Who helps in the child of a fork ends its item, and no other: those are the parent's. */
-static void forked(thrum__part *part) {
-    member *self = THRUM__MEMBER(member, part, part);
-    self->orphaned = self->own != 0;
-    if (self->orphaned)
-        self->end = self->at + 1;
 }
 
 /* Returns whether no more chunks are to be started. */
@@ -177,8 +202,8 @@ static bool stopped(mapping *map) {
     return code != 0;
 }
 
-/* Lets chunks grow as long as they take little time, so that a stop is not noticed late; and says how many are
- * worth the taking. */
+/* Lets chunks grow as long as they take little time, so that a stop is not noticed late; and says
+ * how many are worth the taking. */
 static void adapt(member *self, int64_t began) {
     int64_t took = thrum__strand_now() - began;
     self->least = took < LEAST_NS ? self->largest : self->largest * LEAST_NS / (size_t)took + 1;
@@ -188,19 +213,20 @@ static void adapt(member *self, int64_t began) {
         self->largest /= 2;
 }
 
-static void take_part(mapping *map, uint32_t own) {
+static void take_part(mapping *map, uint32_t own, bool caller) {
     size_t n = 0, first;
     __attribute__((cleanup(end_part))) member self;
     self.map = map;
     self.own = own;
+    self.caller = caller;
+    self.generation = map->source.generation;
     self.least = 1;
     self.largest = map->opts.deadline.ns ? 1 : FIRST;
     self.at = self.end = 0;
-    self.orphaned = false;
     thrum__part_begin(&self.part, &map->whole);
     self.part.desert = desert;
-    self.part.forked = forked;
-    while (!self.orphaned && !stopped(map) && (first = take(&self, &n), n != 0)) {
+    while (!(interrupted(&self) && ended(&self)) && !stopped(map) &&
+           (first = take(&self, &n), n != 0)) {
         int64_t began = n == self.largest ? thrum__strand_now() : 0;
         run(&self, first, n);
         if (n == self.largest)
@@ -219,7 +245,7 @@ static bool ready(thrum__source *source) {
 static void work(thrum__source *source) {
     mapping *map = THRUM__MEMBER(mapping, source, source);
     uint32_t own = thrum__add_relaxed(&map->owned, 1);
-    take_part(map, own < map->n_ranges ? own : map->n_ranges);
+    take_part(map, own < map->n_ranges ? own : map->n_ranges, false);
 }
 
 static const thrum__source_ops source_ops = {ready, work};
@@ -258,7 +284,7 @@ static void cut(mapping *map, range *on_stack) {
     size_t each = n / map->n_ranges, more = n % map->n_ranges, first = 0;
     for (uint32_t i = 0; i < map->n_ranges; i++) {
         size_t length = each + (i < more);
-        map->ranges[i] = (range){length, first + length, first};
+        map->ranges[i] = (range){length, first + length, first, 0};
         first += length;
     }
 }
@@ -267,8 +293,8 @@ static void close_map(mapping **open) {
     mapping *map = *open;
     thrum__source_close(map->pool, &map->source);
     for (uint32_t i = 0; i < map->n_ranges; i++) {
-        cancel(map, map->ranges[i].front, map->ranges[i].left);
         map->left += map->ranges[i].left;
+        map->ran += map->ranges[i].ran;
     }
     free(map->memory);
 }
@@ -282,10 +308,13 @@ static int run_here(void *arg) {
     thrum__source_open(map->pool, &map->source, map->n_ranges - 1);
     {
         __attribute__((cleanup(close_map), unused)) mapping *open = map;
-        take_part(map, 0);
+        take_part(map, 0, true);
     }
     int rc = thrum__whole_raise(&map->whole);
-    return rc != 0 || map->left == 0 ? rc : map->stop;
+    if (rc != 0)
+        return rc;
+    /* In the child of a fork: what others had taken is lost. */
+    return map->ran + map->left < map->n ? -ECANCELED : map->left ? map->stop : 0;
 }
 
 int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result),
@@ -301,6 +330,8 @@ int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result
         rc = thrum__part_allowed(executor);
     if (rc != 0 || n == 0)
         return rc;
+    for (size_t i = 0; map.opts.codes && i < n; i++)
+        map.opts.codes[i] = -ECANCELED; /* until it has run */
     return thrum__part_here(executor) ? run_here(&map)
                                       : thrum__part_submit(executor, run_here, &map);
 }

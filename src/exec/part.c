@@ -65,8 +65,8 @@ static void end_submitted(submitted *it) {
     thrum_future_free(it->future);
 }
 
-/* Waits for the task whose result is on the caller's stack. A wait that fails cancels the task, and goes on to
- * its end; a circle is broken as often as one of its parts closes it again. */
+/* Waits for the task whose result is on the caller's stack. A wait that fails cancels the task, and
+ * goes on to its end; a circle is broken as often as one of its parts closes it again. */
 static const thrum_failure *await_submitted(thrum_future *future) {
     const thrum_failure *failure = thrum_future_error(future);
     if (thrum_future_done(future) || thrum_future_cancel(future))
@@ -90,6 +90,22 @@ void thrum__whole_init(thrum__whole *whole) {
     const thrum__frame *frame = thrum__frame_current();
     whole->task = frame ? frame->task : NULL;
     whole->name = frame ? frame->name : NULL;
+    whole->generation = thrum__fork_generation();
+}
+
+/* In the child of a fork nobody else is here; who held the lock was in the middle of a failure. */
+static void settle_after_fork(thrum__whole *whole) {
+    if (THRUM__LIKELY(whole->generation == thrum__fork_generation()))
+        return;
+    whole->generation = thrum__fork_generation();
+    if (thrum__load_relaxed(&whole->lock.word) != 0)
+        whole->failure = (thrum_failure){.code = -ECANCELED};
+    whole->lock = (thrum__raw_lock){0};
+}
+
+static void lock(thrum__whole *whole) {
+    settle_after_fork(whole);
+    thrum__raw_lock_acquire(&whole->lock);
 }
 
 void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
@@ -122,7 +138,7 @@ int thrum__part_failed(thrum__part *part, uint64_t index) {
     if (!frame->raised)
         return 0;
     frame->raised = false;
-    thrum__raw_lock_acquire(&whole->lock);
+    lock(whole);
     if (first(whole, index)) {
         whole->index = index;
         whole->failure = frame->failure;
@@ -133,7 +149,7 @@ int thrum__part_failed(thrum__part *part, uint64_t index) {
 }
 
 void thrum__whole_failed(thrum__whole *whole, uint64_t index, int code) {
-    thrum__raw_lock_acquire(&whole->lock);
+    lock(whole);
     if (first(whole, index)) {
         whole->index = index;
         whole->failure = (thrum_failure){.code = code};
@@ -143,6 +159,7 @@ void thrum__whole_failed(thrum__whole *whole, uint64_t index, int code) {
 
 int thrum__whole_raise(thrum__whole *whole) {
     const thrum_failure *failure = &whole->failure;
+    settle_after_fork(whole);
     if (failure->code != 0 && failure->message)
         thrum_raise_at(failure->file, failure->line, failure->code, "%s", failure->message);
     return failure->code;

@@ -14,7 +14,8 @@
 /* The failure with the lowest index; of the same index the first. */
 typedef struct thrum__whole {
     thrum__raw_lock lock;
-    uint64_t index;        /* under lock, as all: with code 0 nothing has failed */
+    unsigned generation;   /* thrum__fork_generation(), as far as it was noticed */
+    uint64_t index;        /* under lock, as what follows: with code 0 nothing has failed */
     thrum_failure failure; /* message NULL: a code without thrum_raise() */
     char message[256];
     thrum_future *task;    /* that called it, NULL none; read-only */
@@ -42,7 +43,8 @@ bool thrum__part_here(const thrum_executor *pool);
  * Returns that code, or why it did not run. */
 int thrum__part_submit(thrum_executor *pool, int (*call)(void *arg), void *arg);
 
-/* Waits to the end of `task`, whose memory is the caller's: circles that it closes are broken as often as need be. */
+/* Waits to the end of `task`, whose memory is the caller's: circles that it closes are broken as
+ * often as need be. */
 void thrum__part_outlast(thrum_future *task);
 
 /* Prepares `whole`, zero but for that, for the task of the current strand. */

@@ -4,8 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { N = 1000, WORKERS = 3 };
 
@@ -327,33 +325,6 @@ static void test_a_worker_that_ends_in_an_item(void **state) {
     free_pool();
 }
 
-static int fork_once(const void *item, void *result) {
-    (void)result;
-    bool here = thrum_thread_current() == thrum_thread_main();
-    if (*(const int *)item == 0 && here && fork() == 0)
-        in[0] = -1;
-    return 0;
-}
-
-static int map_with_a_fork(void) {
-    make_pool();
-    int rc = thrum_map(pool, fork_once, in, N, sizeof in[0], NULL, 0, NULL);
-    if (in[0] == -1)
-        _exit(rc == 0 && thrum_map(pool, square, in, 1, 0, out, 0, NULL) == -EPIPE ? 0 : 1);
-    int status = 0;
-    wait(&status);
-    free_pool();
-    return rc != 0 || status != 0;
-}
-
-static void test_a_child_forked_in_an_item_ends_the_map_too(void **state) {
-    (void)state;
-    spec_skip_under_emulation("aborts in a fork of a program with threads");
-    spec_needs_os("fork");
-    static spec_end end;
-    spec_exits(map_with_a_fork, 0, &end);
-}
-
 static void test_arguments(void **state) {
     (void)state;
     make_pool();
@@ -377,5 +348,4 @@ SPEC_TESTS(cmocka_unit_test(test_each_item_once), cmocka_unit_test(test_sizes_of
            cmocka_unit_test(test_cancelling_its_task_starts_no_more), cmocka_unit_test(test_the_workers_help),
            cmocka_unit_test(test_maps_inside_maps), cmocka_unit_test(test_items_run_where_the_initializer_has),
            cmocka_unit_test(test_a_worker_that_ends_in_an_item),
-           cmocka_unit_test(test_a_child_forked_in_an_item_ends_the_map_too),
            cmocka_unit_test(test_arguments));
