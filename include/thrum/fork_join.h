@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork-join: a task spawns others, goes on, and takes their results; idle workers take what was spawned first.
+/* Fork-join: a task spawns others, goes on, and takes their results; idle workers take what was
+ * spawned first.
  *
  *     THRUM_FORK_JOIN(int, fib, w, (int, n)) {
  *         if (n < 2)
@@ -12,16 +13,18 @@
  *
  *     rc = fib_run(executor, &result, 35);
  *
- * defines `static int fib(thrum_worker *w, int n)`, whose body follows, and beside it, for 0 to 8 parameters,
+ * defines `static int fib(thrum_worker *w, int n)`, whose body follows, and beside it, for 0 to 8
+ * parameters,
  *
  *     void fib_spawn(thrum_worker *w, int n)     allows another worker to run it
- *     int fib_sync(thrum_worker *w)              the result of the last spawn that has not been synced
+ *     int fib_sync(thrum_worker *w)              the result of the last spawn not synced yet
  *     int fib_run(thrum_executor *executor, int *result, int n)
  *
- * A spawn neither allocates nor synchronises, and what nobody took is a plain call: about 2 ns. Spawn and sync
- * pair like brackets: a task syncs what it spawned, the last first, before it returns; anything else
- * is misuse. `w` belongs to the running call: pass it on in calls, never keep it. Parameters, and the result,
- * take at most THRUM_FORK_JOIN_BYTES; wrong arguments do not compile, as in thrum/task.h.
+ * A spawn neither allocates nor synchronises, and what nobody took is a plain call: about 2 ns.
+ * Spawn and sync pair like brackets: a task syncs what it spawned, the last first, before it
+ * returns; anything else is misuse. `w` belongs to the running call: pass it on in calls, never
+ * keep it. Parameters, and the result, take at most THRUM_FORK_JOIN_BYTES; wrong arguments do not
+ * compile, as in thrum/task.h.
  *
  * fib_run(): as thrum_fork_join(), with the result in `*result`, which may be NULL. */
 #ifndef THRUM_FORK_JOIN_H
@@ -59,8 +62,8 @@ typedef struct thrum__call_args {
     void *arg;
 } __attribute__((may_alias)) thrum__call_args;
 
-/* Who runs a fork-join: the owner of a stack of frames. `limit` and `guard` are on a line of their own; who
- * wants work makes limit the lowest and guard the highest address. */
+/* Who runs a fork-join: the owner of a stack of frames. `limit` and `guard` are on a line of their
+ * own; who wants work makes limit the lowest and guard the highest address. */
 struct thrum_worker {
     thrum__call *thrum__head; /* the next free one; the owner's */
     char thrum__pad[64 - sizeof(void *)];
@@ -68,21 +71,33 @@ struct thrum_worker {
     uintptr_t thrum__guard; /* a sync below is slow; relaxed */
 } __attribute__((aligned(64)));
 
-/* Runs fn(w, arg) with the result in `*result` (which may be NULL): here, with the help of idle workers of
- * `executor`, of which the caller takes the place of one. Returns when it, and all it spawned, has ended: 0, or
- * the code of the first thrum_raise() in any of it (which then fails the caller's task or thread too),
- * -ESHUTDOWN, -EPIPE, -EINVAL (fn is NULL) or -ENOMEM. Spawned calls run as parts of the caller's task: for
- * thrum_raise(), and thrum_cancel_requested(). A worker that syncs may run other calls meanwhile: hold
- * no lock across a sync. Any thread, tasks too. */
+/* Runs fn(w, arg) with the result in `*result` (which may be NULL): here, with the help of idle
+ * workers of `executor`, of which the caller takes the place of one. Returns when it, and all it
+ * spawned, has ended: 0, or the code of the first thrum_raise() in any of it (which then fails the
+ * caller's task or thread too), -ECANCELED (a thread ended in a spawned call), -ESHUTDOWN, -EPIPE
+ * (broken, or made before a fork), -EINVAL (fn is NULL) or -ENOMEM; `*result` is set with 0 only.
+ * Spawned calls run as parts of the caller's task: for thrum_raise(), and thrum_cancel_requested().
+ * A worker that syncs may run other calls meanwhile: hold no lock across a sync.
+ *
+ * If the pool has an initializer, and the caller is none of its workers, the whole runs as a task
+ * of the pool. Then it may also return what thrum_submit() does (-EAGAIN, -ENOMEM), having run
+ * nothing; the code of an initializer that failed; -ECANCELED of a shutdown that cancels; and
+ * -EDEADLK or -EAGAIN when the caller must not wait for it (see thrum_future_result()), after its
+ * end.
+ *
+ * A thread may end (pthread_exit(), cancellation) in a call only if no spawn on its stack is left
+ * to be synced: its arguments would be gone under others that run it, which is misuse. fork() in a
+ * call: in the child the caller goes on alone, and gets -ECANCELED if others had taken a call that
+ * was not done. A worker ends its call there, and takes no more. Any thread, tasks too. */
 THRUM_API int thrum_fork_join(thrum_executor *executor, void *(*fn)(thrum_worker *w, void *arg),
                               void *arg, void **result);
 
-/* Allows another worker to run fn(w, arg), until thrum_sync(). When memory for very many spawns runs out, the
- * fork-join fails with -ENOMEM. Only in a call that got `w`. */
+/* Allows another worker to run fn(w, arg), until thrum_sync(). When memory for very many spawns
+ * runs out, the fork-join fails with -ENOMEM. Only in a call that got `w`. */
 THRUM_API void thrum_spawn(thrum_worker *w, void *(*fn)(thrum_worker *w, void *arg), void *arg);
 
-/* Runs the last spawn that has not been synced, or waits for who took it; meanwhile runs what that one
- * spawned. Returns what it returned. A sync without a spawn is misuse. */
+/* Runs the last spawn that has not been synced, or waits for who took it; meanwhile runs what that
+ * one spawned. Returns what it returned. A sync without a spawn is misuse. */
 THRUM_API void *thrum_sync(thrum_worker *w);
 
 /* What the macro stands on. */

@@ -78,18 +78,14 @@ static thrum__forker *enter(thrum__fork_join *join) {
     return found;
 }
 
-/* Returns whether it is of a parent process: in the child of a fork in a call that was taken. */
-static bool gone(const thrum__fork_join *join) {
-    return join->source.generation != thrum__fork_generation();
-}
-
-/* A forker whose worker was ended in a call stays in its place, so there is room for one worker less. */
+/* A forker whose worker was ended in a call stays in its place, so there is room for one worker
+ * less. */
 static void leave(thrum__forker **self) {
     thrum__forker *forker = *self;
     if (!forker)
         return;
     thrum__fork_join *join = forker->join;
-    if (gone(join))
+    if (thrum__fork_join_left_alone(join))
         return;
     if (forker->broken) {
         thrum__raw_lock_acquire(&join->pool->sources.lock);
@@ -144,9 +140,11 @@ static void work(thrum__source *source) {
         return;
     __attribute__((cleanup(end))) member one;
     begin(&one, self);
-    for (uint32_t i = 0, in_vain = 0; in_vain < count(join) && !gone(join); i++) {
+    for (uint32_t i = 0, in_vain = 0; in_vain < count(join); i++) {
         thrum__forker *victim = join->forkers[i % count(join)];
         bool found = victim != self && thrum__forker_steal(self, victim);
+        if (thrum__fork_join_left_alone(join))
+            break; /* *whole is on the stack of a thread that is not here */
         in_vain = found ? 0 : in_vain + 1;
         if (found)
             thrum__part_failed(&one.part, 0);
@@ -186,9 +184,10 @@ static int run_root(void *arg) {
 static void close_join(thrum__fork_join **open) {
     thrum__fork_join *join = *open;
     thrum__forker *first = join->forkers[0];
+    thrum__forker_check_ended(first, first->frames);
     thrum__source_close(join->pool, &join->source);
-    first->broken = first->broken || first->worker.thrum__head != first->frames;
-    for (uint32_t i = 0; i < join->n; i++)
+    /* In the child of a fork the others may be in the middle of something for ever. */
+    for (uint32_t i = 0; i < (thrum__fork_join_left_alone(join) ? 1 : join->n); i++)
         put_forker(join->forkers[i]);
     free(join);
 }

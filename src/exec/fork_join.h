@@ -27,7 +27,7 @@ typedef struct thrum__forker thrum__forker;
 /* state of a frame, under nobody's lock:
  *   0          nobody took it                      by its owner once the result is read
  *   a forker   plus: that one runs it              added by who took it
- *   AWAITED    bit: its owner sleeps, or is to     by its owner; cleared with news of work, by who runs it
+ *   AWAITED    bit: its owner sleeps, or is to     by its owner; cleared by who runs it, with news
  *   DONE       the result is in its data           by who ran it; the last touch */
 enum { THRUM__CALL_AWAITED = 1, THRUM__CALL_DONE = 2, THRUM__CALL_BITS = 3 };
 
@@ -36,6 +36,7 @@ typedef struct thrum__taken {
     thrum__call *frame;
     struct thrum__taken *below;
     thrum__forker *by;
+    thrum__call *head; /* of `by` before: what stands above was spawned by this call */
     bool whole; /* it has returned */
 } thrum__taken;
 
@@ -94,6 +95,14 @@ void thrum__forker_ask(thrum__forker *victim);
 
 /* The strand of `self` never comes back to what it runs of others: that is done, and has failed with -ECANCELED. */
 void thrum__forker_desert(thrum__forker *self);
+
+/* Returns whether this is the child of a fork: who took anything of a frame is not here. */
+bool thrum__fork_join_left_alone(const thrum__fork_join *join);
+
+/* Requires that the thread of `self` ends in the middle of a call. What that had spawned above
+ * `head` may be running, or be taken, with its arguments on the stack that is being unwound:
+ * misuse, if there is any. */
+void thrum__forker_check_ended(const thrum__forker *self, const thrum__call *head);
 
 /* Runs `frame` as `self`, which syncs all it spawns. */
 void thrum__forker_run(thrum__forker *self, thrum__call *frame);

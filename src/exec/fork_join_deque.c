@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The split deque: what spawn and sync do when the fast paths of inline.h do not suffice, and stealing. */
+/* The split deque: what spawn and sync do when the fast paths of inline.h do not suffice, and
+ * stealing. */
 #include "exec/fork_join.h"
 
 #include <errno.h>
@@ -78,7 +79,8 @@ void thrum__forker_ask(thrum__forker *victim) {
     thrum__store_release(&victim->worker.thrum__guard, UINTPTR_MAX);
 }
 
-/* Wakes the owners that sleep until `self` has run their frames: they may take from it meanwhile. */
+/* Wakes the owners that sleep until `self` has run their frames: they may take from it
+ * meanwhile. */
 static void wake_owners(thrum__forker *self) {
     for (thrum__taken *taken = self->taken; taken; taken = taken->below) {
         thrum__call *frame = taken->frame;
@@ -96,23 +98,24 @@ static void wake_owners(thrum__forker *self) {
     }
 }
 
-/* Makes the older half of the private frames below `head` public. The limit is back before they are seen, so
- * that who finds them gone asks again. What there is not yet stays asked for. */
+/* Makes the older half of the private frames below `head` public. The limit is back before they are
+ * seen, so that who finds them gone asks again. What there is not yet stays asked for. */
 static void answer(thrum__forker *self, uint32_t head) {
     if (head <= self->split)
         return;
     uint32_t n = (head - self->split + 1) / 2;
     self->split += n;
     thrum__store_relaxed(&self->worker.thrum__limit, (uintptr_t)self->end);
-    /* seq_cst: pairs with thrum__forker_steal(), thrum__forker_ready(): the frames are written; what
-     * follows looks for those who sleep */
+    /* seq_cst: pairs with thrum__forker_steal(), thrum__forker_ready(): the frames are written;
+     * what follows looks for those who sleep */
     thrum__add_seq_cst(&self->shared, pair(0, n));
     (void)settle(self);
     thrum__source_news(self->join->pool);
     wake_owners(self);
 }
 
-/* The stack is full: the frame goes to the heap, and is run by its owner. Without memory it is counted. */
+/* The stack is full: the frame goes to the heap, and is run by its owner. Without memory it is
+ * counted. */
 static thrum__call *spill(thrum__forker *self) {
     thrum__spilled *spilled = self->lost ? NULL : malloc(sizeof *spilled);
     if (spilled) {
@@ -156,8 +159,8 @@ static bool unspill(thrum__forker *self, thrum__call **frame) {
     return mine;
 }
 
-/* Makes the upper half of the public frames private, down to the last at least. Returns whether there was
- * any. */
+/* Makes the upper half of the public frames private, down to the last at least. Returns whether
+ * there was any. */
 static bool take_back(thrum__forker *self) {
     uint64_t shared = thrum__load_relaxed(&self->shared);
     uint32_t tail, split;
@@ -183,10 +186,6 @@ static void give_up(thrum__forker *self, thrum__call *frame) {
 static void await_news(thrum__forker *self, thrum__call *frame) {
     thrum__waiter waiter;
     thrum__strand_self(); /* met before the bucket is locked */
-    if (self->join->source.generation != thrum__fork_generation()) {
-        give_up(self, frame);
-        return;
-    }
     /* seq_cst: pairs with wake_owners(): either that sees the bit, or the look below its frames */
     uintptr_t state = thrum__or_seq_cst(&frame->state, THRUM__CALL_AWAITED);
     thrum__forker *thief = (void *)(state & ~(uintptr_t)THRUM__CALL_BITS);
@@ -204,8 +203,9 @@ static void await_news(thrum__forker *self, thrum__call *frame) {
     thrum__lot_done(&waiter);
 }
 
-/* Blocks until `frame`, which another runs, is done, and takes from that one meanwhile: leapfrogging (Wagner
- * and Calder, "Leapfrogging: a portable technique for implementing efficient futures", 1993). */
+/* Blocks until `frame`, which another runs, is done, and takes from that one meanwhile:
+ * leapfrogging (Wagner and Calder, "Leapfrogging: a portable technique for implementing efficient
+ * futures", 1993). */
 static void await_taken(thrum__forker *self, thrum__call *frame) {
     for (int looks = LOOKS;; looks--) {
         /* acquire: pairs with take(), finish() */
@@ -213,6 +213,10 @@ static void await_taken(thrum__forker *self, thrum__call *frame) {
         thrum__forker *thief = (void *)(state & ~(uintptr_t)THRUM__CALL_BITS);
         if (state & THRUM__CALL_DONE)
             return;
+        if (thrum__fork_join_left_alone(self->join)) {
+            give_up(self, frame);
+            return;
+        }
         if (thief && thrum__forker_steal(self, thief)) {
             looks = LOOKS;
         } else if (looks == 0) {
@@ -256,12 +260,23 @@ void thrum__forker_run(thrum__forker *self, thrum__call *frame) {
         thrum__panic("a spawned call returned without a thrum_sync for each thrum_spawn");
 }
 
+bool thrum__fork_join_left_alone(const thrum__fork_join *join) {
+    return join->source.generation != thrum__fork_generation();
+}
+
+void thrum__forker_check_ended(const thrum__forker *self, const thrum__call *head) {
+    if (self->worker.thrum__head != head || self->spilled || self->lost)
+        thrum__panic("a thread ends (pthread_exit, cancellation) in a spawned call that has not "
+                     "called thrum_sync for each thrum_spawn");
+}
+
 /* Also when pthread_exit() or a cancellation unwinds the thief. */
 static void finish(thrum__taken *taken) {
     thrum__forker *self = taken->by;
     thrum__call *frame = taken->frame;
     self->taken = taken->below;
     if (!taken->whole) {
+        thrum__forker_check_ended(self, taken->head);
         self->broken = true;
         thrum__whole_failed(self->join->whole, 0, -ECANCELED);
         memset(&frame->data, 0, sizeof frame->data);
@@ -279,7 +294,8 @@ void thrum__forker_desert(thrum__forker *self) {
 
 /* Runs a frame of another. */
 static void take(thrum__forker *self, thrum__call *frame) {
-    __attribute__((cleanup(finish))) thrum__taken taken = {frame, self->taken, self, false};
+    __attribute__((cleanup(finish))) thrum__taken taken = {frame, self->taken, self,
+                                                           self->worker.thrum__head, false};
     self->taken = &taken;
     /* release: pairs with await_taken(), await_news() */
     thrum__add_release(&frame->state, (uintptr_t)self);

@@ -81,18 +81,14 @@ static void prepare_fork(void) { thrum__raw_lock_acquire(&thrum__pools_lock); }
 
 static void parent_after_fork(void) { thrum__raw_lock_release(&thrum__pools_lock); }
 
-/* The tasks that the forking strand executes go on in the child; and those parts of which it has the whole. */
+/* The tasks that the forking strand executes go on in the child. */
 static void child_after_fork(void) {
     thrum__pools_lock = (thrum__raw_lock){0};
     thrum__cold_child_after_fork();
     thrum__circle_child_after_fork();
-    for (thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer) {
-        thrum__part *part = part_of(frame);
+    for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
         if (frame->task)
             thrum__store_relaxed(&frame->task->word, frame->task->word | THRUM__TASK_SURVIVES);
-        if (part && part->forked)
-            part->forked(part);
-    }
 }
 
 static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};

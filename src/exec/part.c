@@ -112,7 +112,7 @@ void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     thrum__strand *self = thrum__strand_self();
     thrum__frame *outer = self->frame;
     part->whole = whole;
-    part->desert = part->forked = NULL;
+    part->desert = NULL;
     part->frame.outer = outer;
     part->frame.task = whole->task;
     part->frame.worker = outer ? outer->worker : NULL;

@@ -29,8 +29,6 @@ typedef struct thrum__part {
     /* Called when its strand never comes back to it, being inside exit(): leaves the frame, and lets the others go
      * on. NULL: nobody waits for this strand. Set after thrum__part_begin(). */
     void (*desert)(struct thrum__part *part);
-    /* Called in the child of a fork inside it: to end after what is at hand. NULL: nothing to do. Set as the other. */
-    void (*forked)(struct thrum__part *part);
 } thrum__part;
 
 /* Returns 0 if the current strand may start a map or a fork-join on `pool`, else -ESHUTDOWN or -EPIPE. */

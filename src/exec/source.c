@@ -27,6 +27,8 @@ void thrum__source_open(thrum_executor *pool, thrum__source *source, uint32_t ro
 }
 
 void thrum__source_news(thrum_executor *pool) {
+    if (thrum__pool_gone(pool))
+        return;
     /* seq_cst: pairs with none(): either that sees the work, or what follows who sleeps */
     thrum__add_seq_cst(&pool->sources.news, 1);
     (void)thrum__pool_notify(pool);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "spec.h"
 
-#include <pthread.h>
 #include <string.h>
 
 static thrum_executor *pool;
@@ -305,41 +304,6 @@ static void test_arguments_and_a_closed_pool(void **state) {
     free_pool();
 }
 
-THRUM_FORK_JOIN(int, end_thread, w, (int, n)) {
-    rendezvous_spawn(w, n);
-    thrum_event_set(&taken.started);
-    pthread_exit(NULL);
-}
-
-THRUM_FORK_JOIN(int, wait_for_the_end, w, (int, n)) {
-    end_thread_spawn(w, n);
-    while (!thrum_event_is_set(&taken.started)) {
-        note_spawn(w, 0);
-        note_sync(w);
-    }
-    return end_thread_sync(w) + 3;
-}
-
-static void *run_that_ends(void *code) {
-    int value = 0;
-    *(int *)code = wait_for_the_end_run(pool, &value, 1);
-    return NULL;
-}
-
-static void test_a_worker_that_ends_in_a_call(void **state) {
-    (void)state;
-    spec_needs_os("pthread_exit");
-    make_pool();
-    int code = 0;
-    memset(&taken, 0, sizeof taken);
-    thrum_event_set(&taken.go);
-    spec_join(spec_start(run_that_ends, &code));
-    assert_int_equal(code, -ECANCELED);
-    assert_int_equal(fib_run(pool, &code, 16), 0);
-    assert_int_equal(code, 987);
-    free_pool();
-}
-
 THRUM_FORK_JOIN(int, no_spawn, w, (int, n)) {
     (void)n;
     return count_sync(w);
@@ -378,5 +342,5 @@ SPEC_TESTS(cmocka_unit_test(test_fibonacci), cmocka_unit_test(test_kinds_of_para
            cmocka_unit_test(test_a_fork_join_inside_another),
            cmocka_unit_test(test_a_failure_fails_the_whole_and_the_caller),
            cmocka_unit_test(test_a_failure_on_another_worker),
-           cmocka_unit_test(test_arguments_and_a_closed_pool), cmocka_unit_test(test_a_worker_that_ends_in_a_call),
+           cmocka_unit_test(test_arguments_and_a_closed_pool),
            cmocka_unit_test(test_misuse));
