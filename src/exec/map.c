@@ -19,7 +19,7 @@
 /* ON_STACK: ranges that need no memory. FIRST: the first automatic chunk. SHARE: the part of what
  * is left that a chunk may be. A chunk of the largest size so far doubles or halves that size by
  * its time. */
-enum { ON_STACK = 8, FIRST = 16, SHARE = 8, LEAST_NS = 150,
+enum { ON_STACK = 8, FIRST = 16, SHARE = 4, LEAST_NS = 300,
        SHORT_NS = 50000, LONG_NS = 500000 };
 
 typedef struct range {
@@ -203,18 +203,20 @@ static bool stopped(mapping *map) {
 }
 
 /* Lets chunks grow as long as they take little time, so that a stop is not noticed late; and says
- * how many are worth the taking. */
-static void adapt(member *self, int64_t began) {
-    int64_t took = thrum__strand_now() - began;
+ * how many are worth the taking. Returns the time. */
+static int64_t adapt(member *self, int64_t began) {
+    int64_t now = thrum__strand_now(), took = now - began;
     self->least = took < LEAST_NS ? self->largest : self->largest * LEAST_NS / (size_t)took + 1;
     if (took < SHORT_NS)
         self->largest *= 2;
     else if (took > LONG_NS && self->largest > 1)
         self->largest /= 2;
+    return now;
 }
 
 static void take_part(mapping *map, uint32_t own, bool caller) {
     size_t n = 0, first;
+    int64_t now = 0; /* when the chunk before ended, if it is known */
     __attribute__((cleanup(end_part))) member self;
     self.map = map;
     self.own = own;
@@ -227,10 +229,11 @@ static void take_part(mapping *map, uint32_t own, bool caller) {
     self.part.desert = desert;
     while (!(interrupted(&self) && ended(&self)) && !stopped(map) &&
            (first = take(&self, &n), n != 0)) {
-        int64_t began = n == self.largest ? thrum__strand_now() : 0;
+        bool largest = n == self.largest;
+        if (largest && now == 0)
+            now = thrum__strand_now();
         run(&self, first, n);
-        if (n == self.largest)
-            adapt(&self, began);
+        now = largest ? adapt(&self, now) : 0;
     }
 }
 
