@@ -117,6 +117,9 @@ struct bench_pool {
     /* Submits and waits, in a task. */
     void (*inside)(long n, void *(*fn)(void *), void *arg);
     void (*map)(int (*fn)(const void *, void *), const long *in, long *out, long n);
+    /* Calls fn for 0 .. n - 1, which a generator gives, BENCH_AHEAD at once at most. Returns the sum
+     * of the results, which are read in order. */
+    long (*stream)(int (*fn)(const void *, void *), long n);
     bool helps;     /* wait() runs tasks */
     bool throttles; /* does not queue all that it is given */
     bool gathers;   /* submit() waits too */
@@ -129,7 +132,7 @@ struct bench_pool {
     /* In place of all those, for who runs in a process of its own: Mtasks/s of n empty ones. */
     double (*rate)(long n);
 };
-enum { BENCH_TASKS = 1000000 };
+enum { BENCH_TASKS = 1000000, BENCH_AHEAD = 64 };
 
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */

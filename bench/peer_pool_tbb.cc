@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
@@ -41,6 +42,27 @@ static void map(int (*fn)(const void *, void *), const long *in, long *out, long
     });
 }
 
+static long stream(int (*fn)(const void *, void *), long n) {
+    long i = 0, sum = 0;
+    tbb::parallel_pipeline(
+        BENCH_AHEAD,
+        tbb::make_filter<void, long>(tbb::filter_mode::serial_in_order,
+                                     [&](tbb::flow_control &control) {
+                                         if (i == n)
+                                             control.stop();
+                                         return i++;
+                                     }) &
+            tbb::make_filter<long, long>(tbb::filter_mode::parallel,
+                                         [=](long item) {
+                                             long result;
+                                             fn(&item, &result);
+                                             return result;
+                                         }) &
+            tbb::make_filter<long, void>(tbb::filter_mode::serial_in_order,
+                                         [&](long result) { sum += result; }));
+    return sum;
+}
+
 static long fib_of(int n) {
     if (n < 2)
         return n;
@@ -62,6 +84,7 @@ __attribute__((constructor)) static void register_self() {
     functions.wait = wait_all;
     functions.inside = inside;
     functions.map = map;
+    functions.stream = stream;
     functions.helps = functions.nested = true;
     functions.fib = fib;
     functions.fib_most = 27;

@@ -59,6 +59,30 @@ static void map(int (*fn)(const void *, void *), const long *in, long *out, long
     check(thrum_map(pool, fn, in, (size_t)n, sizeof *in, out, sizeof *out, NULL) == 0);
 }
 
+struct numbers {
+    long i, n;
+};
+
+static int next_number(void *arg, void *item) {
+    struct numbers *it = arg;
+    if (it->i == it->n)
+        return THRUM_STREAM_END;
+    *(long *)item = it->i++;
+    return 0;
+}
+
+static long stream(int (*fn)(const void *, void *), long n) {
+    struct numbers numbers = {0, n};
+    long sum = 0, result;
+    thrum_stream *s = thrum_stream_new(pool, next_number, &numbers, fn, sizeof(long), sizeof(long),
+                                       &(thrum_stream_opts){.buffersize = BENCH_AHEAD});
+    check(s != NULL);
+    while (thrum_stream_next(s, &result) == 0)
+        sum += result;
+    thrum_stream_free(s);
+    return sum;
+}
+
 THRUM_FORK_JOIN(long, fib_typed, w, (int, n)) {
     if (n < 2)
         return n;
@@ -93,6 +117,7 @@ static const struct bench_pool functions = {.with = with,
                                             .wait_worker = wait_worker,
                                             .inside = inside,
                                             .map = map,
+                                            .stream = stream,
                                             .helps = true,
                                             .nested = true,
                                             .fib = fib,
