@@ -18,12 +18,12 @@ void *__wrap_calloc(size_t n, size_t size);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
                           void *arg);
 
-/* Counts down to the call that fails; 0 and less: none. */
+/* Counts down to the call that fails; 0: none; -1: all fail. */
 static int memory_in, thread_in;
 
 static bool due(int *in) {
-    return __atomic_load_n(in, __ATOMIC_RELAXED) > 0 &&
-           __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
+    int left = __atomic_load_n(in, __ATOMIC_RELAXED);
+    return left < 0 || (left > 0 && __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1);
 }
 
 void *__wrap_malloc(size_t size) {
@@ -165,6 +165,35 @@ static void test_a_stream_loses_nothing(void **state) {
         each_stream_gives_all(i & 1, i & 2);
 }
 
+/* The reader runs all items itself; where an initializer would have to run before, it is told so
+ * until a worker can be had. */
+static void test_a_stream_without_workers(void **state) {
+    (void)state;
+    spec_needs_os("a start of a thread that always fails");
+    for (int k = 0; k < 4; k++) {
+        bool initializes = k & 1;
+        thrum_executor_opts opts = {.max_workers = 2, .initializer = initializes ? prepare : NULL};
+        thrum_executor *pool = thrum_executor_new(&opts);
+        int i = 0;
+        memset(times, 0, sizeof times);
+        __atomic_store_n(&thread_in, -1, __ATOMIC_RELAXED);
+        thrum_stream *s = thrum_stream_new(pool, next_of, &i, fail_odd, sizeof i, sizeof i,
+                                           &(thrum_stream_opts){.unordered = k & 2});
+        assert_non_null(s);
+        for (int n = 0; n < 5 && initializes; n++) {
+            assert_int_equal(thrum_stream_next(s, NULL), -EAGAIN);
+            assert_null(thrum_stream_error(s));
+            assert_int_equal(i, 1);
+        }
+        if (initializes)
+            fail_none();
+        read_all(s, false);
+        fail_none();
+        thrum_stream_free(s);
+        thrum_executor_free(pool);
+    }
+}
+
 static void fork_joins(bool threads) {
     int failed = 0;
     for (int n = 1; n < TRIES; n++) {
@@ -220,5 +249,6 @@ static void test_a_typed_task_runs_or_says_why_not(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_a_map_needs_neither_memory_nor_threads),
            cmocka_unit_test(test_a_stream_loses_nothing),
+           cmocka_unit_test(test_a_stream_without_workers),
            cmocka_unit_test(test_a_fork_join_runs_or_says_why_not),
            cmocka_unit_test(test_a_typed_task_runs_or_says_why_not));

@@ -59,6 +59,41 @@ static void test_stop_on_error_stops_at_the_next_item(void **state) {
     thrum_executor_free(pool);
 }
 
+static thrum_deadline end_of_map;
+static int third_begun; /* relaxed */
+static bool both_ran;   /* the first and the third item, when the deadline came */
+
+/* The caller has items 0 and 1 in hand, a worker 2: that ends after the deadline, which the worker
+ * notices before it looks for other work. */
+static int outlast_the_deadline(const void *item, void *result) {
+    int i = *(const int *)item;
+    thrum_executor_stats stats = {.idle = 0};
+    (void)result;
+    if (i == 2)
+        __atomic_store_n(&third_begun, 1, __ATOMIC_RELAXED);
+    while (i != 1 && thrum_now().ns <= end_of_map.ns)
+        spec_yield();
+    if (i == 0)
+        both_ran = __atomic_load_n(&third_begun, __ATOMIC_RELAXED);
+    while (i == 0 && both_ran && stats.idle == 0) {
+        spec_yield();
+        thrum_executor_get_stats(pool, &stats);
+    }
+    return 0;
+}
+
+static void test_a_deadline_stops_at_the_next_item(void **state) {
+    (void)state;
+    make_pool();
+    third_begun = both_ran = 0;
+    end_of_map = thrum_in(0.1);
+    thrum_map_opts opts = {.chunk = 2, .codes = codes, .deadline = end_of_map};
+    int rc = thrum_map(pool, outlast_the_deadline, in, 3, sizeof in[0], NULL, 0, &opts);
+    assert_true(rc == -ETIMEDOUT || (rc == 0 && !both_ran));
+    assert_true(!both_ran || (codes[0] == 0 && codes[1] == -ECANCELED && codes[2] == 0));
+    thrum_executor_free(pool);
+}
+
 /* The caller's first item forks while a worker is in the first of the other half. */
 static int fork_beside_a_chunk(const void *item, void *result) {
     int i = *(const int *)item;
@@ -181,6 +216,7 @@ static void test_a_worker_in_a_child_runs_no_more_items(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_stop_on_error_stops_at_the_next_item),
+           cmocka_unit_test(test_a_deadline_stops_at_the_next_item),
            cmocka_unit_test(test_a_child_forked_in_an_item_ends_the_map),
            cmocka_unit_test(test_a_child_runs_what_nobody_had_taken),
            cmocka_unit_test(test_a_worker_in_a_child_runs_no_more_items));

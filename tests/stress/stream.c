@@ -40,17 +40,20 @@ static int run_number(const void *item, void *result) {
 }
 
 /* Reads `most` results. */
-static void read_some(thrum_stream *s, numbers *it, bool in_order, uint32_t most) {
+static void read_some(thrum_stream *s, numbers *it, bool in_order, bool stops, uint32_t most) {
     bool seen[MOST] = {false};
+    const uint32_t n = it->n;
     for (uint32_t i = 0; i < most; i++) {
         uint32_t result = 0;
         int rc = thrum_stream_next(s, &result);
         uint32_t index = (uint32_t)thrum_stream_index(s);
-        assert_true(index < it->n && !seen[index] && (!in_order || index == i));
+        assert_true(index < n && !seen[index] && (!in_order || index == i));
         seen[index] = true;
         assert_int_equal(rc, index % 20 == 11 ? -EIO : 0);
         assert_int_equal(result, rc == 0 ? index * 3 : 0);
         assert_int_equal(__atomic_load_n(&it->times[index], __ATOMIC_RELAXED), 1);
+        if (rc != 0 && stops)
+            most = it->n = i + 1;
     }
     if (most == it->n)
         assert_int_equal(thrum_stream_next(s, NULL), THRUM_STREAM_END);
@@ -60,11 +63,12 @@ static void *read_streams(void *arg) {
     while (thrum_now().ns < end.ns) {
         numbers it = {.n = spec_random(MOST)};
         thrum_stream_opts opts = {.buffersize = spec_random(2) ? spec_random(40) : 0,
-                                  .unordered = spec_random(2)};
+                                  .unordered = spec_random(2), .stop_on_error = spec_random(2)};
         thrum_stream *s = thrum_stream_new(pool, next_number, &it, run_number, sizeof(number),
                                            sizeof(uint32_t), &opts);
         assert_non_null(s);
-        read_some(s, &it, !opts.unordered, spec_random(4) ? it.n : spec_random(it.n + 1));
+        read_some(s, &it, !opts.unordered, opts.stop_on_error,
+                  spec_random(4) ? it.n : spec_random(it.n + 1));
         thrum_stream_free(s);
         for (uint32_t i = 0; i < MOST; i++)
             assert_true(it.times[i] <= 1);
