@@ -73,9 +73,10 @@ static int outlast_the_deadline(const void *item, void *result) {
         __atomic_store_n(&third_begun, 1, __ATOMIC_RELAXED);
     while (i != 1 && thrum_now().ns <= end_of_map.ns)
         spec_yield();
-    if (i == 0)
-        both_ran = __atomic_load_n(&third_begun, __ATOMIC_RELAXED);
-    while (i == 0 && both_ran && stats.idle == 0) {
+    if (i != 0 || !__atomic_load_n(&third_begun, __ATOMIC_RELAXED))
+        return 0;
+    both_ran = true;
+    while (stats.idle == 0) {
         spec_yield();
         thrum_executor_get_stats(pool, &stats);
     }
@@ -85,7 +86,8 @@ static int outlast_the_deadline(const void *item, void *result) {
 static void test_a_deadline_stops_at_the_next_item(void **state) {
     (void)state;
     make_pool();
-    third_begun = both_ran = 0;
+    third_begun = 0;
+    both_ran = false;
     end_of_map = thrum_in(0.1);
     thrum_map_opts opts = {.chunk = 2, .codes = codes, .deadline = end_of_map};
     int rc = thrum_map(pool, outlast_the_deadline, in, 3, sizeof in[0], NULL, 0, &opts);
