@@ -267,6 +267,7 @@ int main(int argc, char **argv) {
     bench_timer();
     bench_log();
     bench_executor();
+    bench_stream();
     bench_fork_join();
     return 0;
 }

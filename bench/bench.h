@@ -252,6 +252,7 @@ void bench_queue(void);
 void bench_timer(void);
 void bench_log(void);
 void bench_executor(void);
+void bench_stream(void);
 void bench_fork_join(void);
 
 #ifdef __cplusplus

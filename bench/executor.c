@@ -287,45 +287,6 @@ static void map_few(const struct peer *p) {
         with(p, WORKERS, 0, map);
 }
 
-static long stream_items;
-
-/* Leaves ns for each item, and serial / parallel / 2. */
-static void stream(void *unused) {
-    (void)unused;
-    long in, out, sum = stream_items * (stream_items - 1) / 2;
-    uint64_t begin = bench_now();
-    for (in = 0; in < stream_items; ++in)
-        item(&in, &out);
-    double serial = (double)(bench_now() - begin);
-    for (int round = 0; round < 2; ++round) {
-        ran = 0;
-        begin = bench_now();
-        if (pool->stream(item, stream_items) != sum)
-            abort();
-    }
-    cost[0] = (double)(bench_now() - begin);
-    cost[1] = serial / cost[0] / WORKERS;
-    cost[0] /= (double)stream_items;
-    tasks = stream_items;
-}
-
-static void stream_of(const struct peer *p, double ns, long n) {
-    long before = item_spins;
-    cost[0] = cost[1] = NAN;
-    item_spins = (long)(ns / turn_ns());
-    stream_items = n;
-    if (p->pool->stream)
-        with(p, WORKERS, 0, stream);
-    item_spins = before;
-}
-
-static void stream_empty(const struct peer *p) { stream_of(p, 0, 100000); }
-
-static void stream_long(const struct peer *p) {
-    stream_of(p, 10000, 5000);
-    cost[0] = cost[1];
-}
-
 static double inside_ns;
 static void *(*inside)(void *arg);
 
@@ -413,8 +374,6 @@ void bench_executor(void) {
     independent_rows();
     pool_row("pool: map of 1e6 items of 15 ns, efficiency", "of 1", 5, map_many);
     pool_row("pool: map of 1000 items of 15 ns, speed-up", "x", 5, map_few);
-    pool_row("pool: stream of empty items, 64 ahead, ns an item", "ns", 5, stream_empty);
-    pool_row("pool: stream of items of 10 us, 64 ahead, efficiency", "of 1", 5, stream_long);
     pool_row("pool: submit from inside a task", "ns", 9, submits);
     pool_row("pool: submit + result from inside a task", "ns", 9, asks);
 }
