@@ -12,9 +12,12 @@
 
 enum { CODES = 256 };
 
+/* Shared by a future and those that its failure was passed on to: it is reported once, by the last. */
 struct thrum__cold {
-    thrum_failure failure;
-    char text[]; /* message and thread name */
+    thrum_failure failure; /* read-only, as is text */
+    uint32_t refs;
+    uint32_t read; /* relaxed: it has been given to somebody */
+    char text[];   /* message and thread name */
 };
 
 static thrum__raw_lock lock;
@@ -28,6 +31,8 @@ thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread) {
     if (!cold)
         return NULL;
     cold->failure = *failure;
+    cold->refs = 1;
+    cold->read = 0;
     cold->failure.message = memcpy(cold->text, failure->message, message_size);
     cold->failure.thread =
         thread ? memcpy(cold->text + message_size, thread, thread_size) : NULL;
@@ -71,24 +76,56 @@ void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const ch
     thrum__task_complete(task, THRUM__TASK_FAILED, drop);
 }
 
-/* The last reference has gone. */
-static void die(thrum_future *task, uint32_t word) {
-    bool failed = (word & THRUM__TASK_STATE) == THRUM__TASK_FAILED;
-    if (failed && !(word & THRUM__TASK_READ)) {
+void thrum__task_mark_read(thrum_future *task) {
+    uint32_t word = thrum__load_relaxed(&task->word);
+    if ((word & THRUM__TASK_STATE) != THRUM__TASK_FAILED)
+        return;
+    if (!((uintptr_t)task->cold & 1)) {
+        thrum__store_relaxed(&task->cold->read, 1);
+        return;
+    }
+    while (!(word & THRUM__TASK_READ) &&
+           !thrum__cas_relaxed(&task->word, &word, word | THRUM__TASK_READ))
+        continue;
+}
+
+void thrum__task_pass_failure(thrum_future *from, thrum_future *to) {
+    to->cold = from->cold;
+    if ((uintptr_t)from->cold & 1)
+        thrum__task_mark_read(from); /* without memory: the code is copied */
+    else
+        thrum__add_relaxed(&from->cold->refs, 1);
+}
+
+/* Whoever has the failure last reports it, if nobody has read it. */
+static void drop_failure(thrum_future *task, uint32_t word) {
+    thrum__cold *cold = task->cold;
+    bool tagged = ((uintptr_t)cold & 1) != 0;
+    /* acquire, acq_rel: pairs with drop_failure() */
+    if (!tagged && thrum__load_acquire(&cold->refs) != 1 && thrum__sub_acq_rel(&cold->refs, 1) != 1)
+        return;
+    if (tagged ? !(word & THRUM__TASK_READ) : !thrum__load_relaxed(&cold->read)) {
         if (task->pool)
             thrum__pool_count_unread(task->pool, task->generation);
         thrum__failure_report(thrum__task_failure(task));
     }
-    if (failed && !((uintptr_t)task->cold & 1))
-        free(task->cold);
-    thrum__hooks_drop(task);
+    if (!tagged)
+        free(cold);
+}
+
+/* The last reference has gone. */
+static void die(thrum_future *task, uint32_t word) {
+    if ((word & THRUM__TASK_STATE) == THRUM__TASK_FAILED)
+        drop_failure(task, word);
+    if ((word & THRUM__TASK_HOOKS) && !(word & THRUM__TASK_DONE))
+        thrum__hooks_drop(task);
     if (word & THRUM__TASK_OWNED)
         free(task->value);
     thrum__task_recycle(task);
 }
 
 void thrum__task_unref(thrum_future *task) {
-    /* acquire: pairs with thrum__task_complete(), thrum__task_unref() */
+    /* acquire: pairs with thrum__task_finish(), thrum__task_unref() */
     uint32_t word = thrum__load_acquire(&task->word);
     bool last = word / THRUM__TASK_REF == 1;
     if (!last) {

@@ -33,17 +33,10 @@ static bool is_done(const thrum_future *future) {
     return thrum__task_done(future);
 }
 
-static void mark_read(thrum_future *future) {
-    uint32_t word = thrum__load_relaxed(&future->word);
-    while (!(word & THRUM__TASK_READ) &&
-           !thrum__cas_relaxed(&future->word, &word, word | THRUM__TASK_READ))
-        continue;
-}
-
 static const thrum_failure *read_failure(thrum_future *future) {
     const thrum_failure *failure = thrum__task_failure(future);
     if (failure)
-        mark_read(future);
+        thrum__task_mark_read(future);
     return failure;
 }
 

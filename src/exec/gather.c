@@ -8,6 +8,7 @@
 
 #include "base/raw_lock.h"
 #include "exec/await.h"
+#include "exec/hook.h"
 #include "exec/pool.h"
 
 enum { ON_STACK = 16 };
@@ -73,11 +74,13 @@ static const void *on_done(thrum__hook *hook, uint32_t state) {
     return note(one, state) ? key : NULL;
 }
 
+static const thrum__hook_ops watch_ops = {.watch = on_done};
+
 static void begin(thrum_completed *it, thrum_future *const *futures, int n) {
     it->last = &it->first;
     for (int i = 0; i < n; i++) {
         watch *one = &it->watches[i];
-        *one = (watch){.hook = {.watch = on_done}, .gather = it, .future = futures[i]};
+        *one = (watch){.hook = {.ops = &watch_ops}, .gather = it, .future = futures[i]};
     }
 }
 
@@ -123,7 +126,7 @@ static void end(thrum_completed *it) {
         watch *one = &it->watches[i];
         if (!one->future)
             continue;
-        thrum__hook_remove(one->future, &one->hook);
+        (void)thrum__hook_remove(one->future, &one->hook);
         thrum_future_free(one->future);
     }
 }

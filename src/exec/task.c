@@ -24,29 +24,34 @@ static void wake(const thrum_future *task) {
     thrum__lot_unpark(&granted);
 }
 
-bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
+uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop) {
     uint32_t word = thrum__load_relaxed(&task->word);
     uint32_t done;
     do {
         if (state == THRUM__TASK_CANCELLED && (word & THRUM__TASK_STATE) != THRUM__TASK_PENDING)
-            return false;
+            return 0;
         done = (word & ~(uint32_t)THRUM__TASK_STATE) + state;
         if (!(word & THRUM__TASK_HOOKS))
             done -= drop;
         else if (drop == 0)
             done += THRUM__TASK_REF;
+        else
+            done -= drop - THRUM__TASK_REF;
         /* release: pairs with thrum__task_word(), thrum__task_unref(); and with
-         * thrum__task_complete(), whose last drop acquires by the load in thrum__task_unref() */
+         * thrum__task_finish(), whose last drop acquires by the load in thrum__task_unref() */
     } while (!thrum__cas_release(&task->word, &word, done));
     if (word & THRUM__TASK_WAITERS)
         wake(task);
-    if (word & THRUM__TASK_HOOKS) {
-        thrum__hooks_run(task, state);
-        thrum__task_unref(task);
-    } else if (THRUM__UNLIKELY(done < THRUM__TASK_REF)) {
+    if (!(word & THRUM__TASK_HOOKS) && THRUM__UNLIKELY(done < THRUM__TASK_REF))
         thrum__task_died(task, thrum__task_word(task));
-    }
-    return true;
+    return word;
+}
+
+bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
+    uint32_t word = thrum__task_finish(task, state, drop);
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_run(task);
+    return word != 0;
 }
 
 static void leave_frame(thrum__frame *frame) { thrum__strand_self()->frame = frame->outer; }

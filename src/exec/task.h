@@ -18,7 +18,7 @@
  *              RUNNING -> OK, FAILED by who ran it; a promise: PENDING, RUNNING -> SETTING -> OK, FAILED
  *   WAITERS    somebody may wait in the lot at the record  set under the bucket lock
  *   HOOKS      the list `hooks` may hold something         set under the bucket lock
- *   READ       its failure has been given to somebody      set by who reads it
+ *   READ       its failure, only a code, was given to somebody  set by who reads it
  *   CANCEL     somebody tried to cancel what runs          set by cancel
  *   PROMISE    completed by its user, not by a pool        read-only
  *   NAMED      arg points to a thrum__named                read-only
@@ -61,7 +61,7 @@ struct thrum_future {
     struct thrum_future *next; /* in the injector, or among free records */
     thrum_executor *pool;      /* read-only; its memory is for ever, the pool in it only until this is done */
     thrum__cold *cold;         /* its failure; by who completes it */
-    thrum__hook *hooks;        /* callbacks and iterations; under the bucket lock of the record */
+    thrum__hook *hooks;        /* a ring, this the first; under the bucket lock of the record */
     uint32_t runner;           /* relaxed: id of the strand that runs it, 0 nobody yet */
 };
 
@@ -124,6 +124,10 @@ void thrum__task_desert(thrum__frame *frame);
  * PENDING, for CANCELLED. */
 bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop);
 
+/* As thrum__task_complete(), but for the hooks. Returns the word before, 0 if it was not PENDING. With HOOKS in it the
+ * caller calls thrum__hooks_take() or thrum__hooks_run(): a reference is left for that. */
+uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop);
+
 /* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if not NULL. */
 void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread, uint32_t drop);
 
@@ -137,9 +141,15 @@ void thrum__task_died(thrum_future *task, uint32_t word);
 /* Returns the failure of a task that is done, NULL if it has none. */
 const thrum_failure *thrum__task_failure(const thrum_future *task);
 
+/* Notes that the failure of a task that is done, if it has one, has been given to somebody. */
+void thrum__task_mark_read(thrum_future *task);
+
+/* Gives `to`, which is about to fail, the failure of `from`. It is still one: read once, or reported once. */
+void thrum__task_pass_failure(thrum_future *from, thrum_future *to);
+
 /* Returns the word, with what the one who completed the task wrote, if it is done. */
 static inline uint32_t thrum__task_word(const thrum_future *task) {
-    /* acquire: pairs with thrum__task_complete() */
+    /* acquire: pairs with thrum__task_finish() */
     return thrum__load_acquire(&task->word);
 }
 
@@ -147,29 +157,11 @@ static inline bool thrum__task_done(const thrum_future *task) {
     return (thrum__task_word(task) & THRUM__TASK_DONE) != 0;
 }
 
-/* What is called when a future is done: callbacks outside of locks, others (watch) under the bucket lock of the
- * record, and then what waits for several futures at the address that they return is woken. */
-struct thrum__hook {
-    thrum__hook *next;
-    const void *(*watch)(thrum__hook *hook, uint32_t state); /* NULL: a callback, freed after fn */
-    void (*fn)(thrum_future *future, void *arg);
-    void *arg;
-};
+/* Calls the hooks of `task`, which is done, once. Takes over a reference of it. */
+void thrum__hooks_run(thrum_future *task);
 
-/* Appends `hook` unless the future is done: returns whether it did. */
-bool thrum__hook_add(thrum_future *task, thrum__hook *hook);
-
-/* Takes `hook` out if it has not been called. */
-void thrum__hook_remove(thrum_future *task, thrum__hook *hook);
-
-/* Calls the hooks of a task that is done, once. */
-void thrum__hooks_run(thrum_future *task, uint32_t state);
-
-/* Frees callbacks that were never called: of a promise that was given up. */
+/* Calls the hooks of a promise that was given up: their drop. */
 void thrum__hooks_drop(thrum_future *task);
-
-/* Calls a callback; its failures go to the excepthook. */
-void thrum__hook_call(thrum_future *task, void (*fn)(thrum_future *, void *), void *arg);
 
 /* In the child of a fork. */
 void thrum__cold_child_after_fork(void);

@@ -2,6 +2,9 @@
 /* thrum_wait() and thrum_as_completed(). */
 #include "spec.h"
 
+#include <pthread.h>
+#include <string.h>
+
 enum { MANY = 100 };
 
 static thrum_future *promises[MANY];
@@ -200,10 +203,107 @@ static void test_the_last_handle_goes_in_a_callback(void **state) {
     }
 }
 
+static char called[16];
+static int n_reported;
+
+static void report(const thrum_failure *failure, void *arg) {
+    (void)arg;
+    assert_int_equal(failure->code, -EBUSY);
+    __atomic_add_fetch(&n_reported, 1, __ATOMIC_SEQ_CST);
+}
+
+static void note(thrum_future *future, void *letter) {
+    assert_int_equal(thrum_future_result(future, NULL), -EIO);
+    strcat(called, letter);
+}
+
+static void end_thread(thrum_future *future, void *arg) {
+    note(future, arg);
+    thrum_raise(-EBUSY, "told all the same");
+    pthread_exit(arg);
+}
+
+static void *fail_promise(void *promise) {
+    (void)thrum_future_set_error(promise, -EIO, "fails");
+    return NULL;
+}
+
+static void *fail_alone(void *arg) {
+    thrum_raise(-EIO, "fails");
+    return arg;
+}
+
+static char letters[] = "a\0b\0c\0d\0e";
+
+static void add_callbacks(thrum_future *future) {
+    called[0] = '\0';
+    assert_int_equal(thrum_future_add_done_callback(future, note, letters + 0), 0);
+    assert_int_equal(thrum_future_add_done_callback(future, end_thread, letters + 2), 0);
+    assert_int_equal(thrum_future_add_done_callback(future, note, letters + 4), 0);
+    assert_int_equal(thrum_future_add_done_callback(future, note, letters + 6), 0);
+    assert_int_equal(thrum_future_add_done_callback(future, note, letters + 8), 0);
+}
+
+static void *wait_event(void *event) {
+    thrum_event_wait(event);
+    return fail_alone(event);
+}
+
+/* The other callbacks are called, and the thread ends. */
+static void test_a_callback_ends_its_thread(void **state) {
+    (void)state;
+    spec_needs_os("pthread_exit");
+    n_reported = 0;
+    thrum_set_excepthook(report, NULL);
+    thrum_thread *thread = NULL;
+    thrum_future *promise = thrum_future_new();
+    add_callbacks(promise);
+    assert_int_equal(thrum_thread_start(&thread, fail_promise, promise, NULL), 0);
+    assert_int_equal(thrum_thread_join(thread, NULL), -ECANCELED);
+    assert_string_equal(called, "abcde");
+    thrum_thread_free(thread);
+    thrum_future_free(promise);
+
+    thrum_event go = {0};
+    thrum_future *task = NULL, *next = NULL;
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_int_equal(thrum_submit(pool, &task, wait_event, &go), 0);
+    add_callbacks(task);
+    thrum_event_set(&go);
+    assert_int_equal(thrum_submit(pool, &next, fail_alone, NULL), 0);
+    assert_int_equal(thrum_wait(&next, 1, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+    assert_int_equal(thrum_future_result(next, NULL), -EIO); /* another worker came */
+    thrum_future_free(next);
+    thrum_future_free(task);
+    thrum_executor_free(pool);
+    assert_string_equal(called, "abcde");
+    assert_int_equal(n_reported, 2);
+    thrum_set_excepthook(NULL, NULL);
+}
+
+static void count(thrum_future *future, void *n) {
+    (void)future;
+    ++*(int *)n;
+}
+
+/* As many as one likes: none is looked for from the first. */
+static void test_many_callbacks(void **state) {
+    (void)state;
+    enum { CALLBACKS = 100000 };
+    int n = 0;
+    thrum_future *promise = thrum_future_new();
+    for (int i = 0; i < CALLBACKS; i++)
+        assert_int_equal(thrum_future_add_done_callback(promise, count, &n), 0);
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    assert_int_equal(n, CALLBACKS);
+    thrum_future_free(promise);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_wait_for_all), cmocka_unit_test(test_wait_for_the_first),
            cmocka_unit_test(test_wait_for_the_first_error),
            cmocka_unit_test(test_wait_takes_what_it_gets),
            cmocka_unit_test(test_as_completed_is_in_that_order),
            cmocka_unit_test(test_as_completed_with_a_deadline),
            cmocka_unit_test(test_futures_freed_by_others_meanwhile),
-           cmocka_unit_test(test_the_last_handle_goes_in_a_callback));
+           cmocka_unit_test(test_the_last_handle_goes_in_a_callback),
+           cmocka_unit_test(test_a_callback_ends_its_thread), cmocka_unit_test(test_many_callbacks));
