@@ -23,6 +23,8 @@ THRUM__BEGIN
 /* A handle on a future, one reference; several may exist. Outlives its executor. */
 typedef struct thrum_future thrum_future;
 
+struct thrum_executor; /* thrum/executor.h */
+
 /* Makes a future that the caller completes with thrum_future_set_result() or thrum_future_set_error():
  * a promise. Pending, with one reference. NULL with errno ENOMEM. Any thread. */
 THRUM_API thrum_future *thrum_future_new(void);
@@ -68,6 +70,31 @@ THRUM_API bool thrum_cancel_requested(void);
 THRUM_API int thrum_future_add_done_callback(thrum_future *future,
                                              void (*fn)(thrum_future *future, void *arg),
                                              void *arg);
+
+/* Continues a future: once it has a result, fn(future, arg) runs as a task of `executor`, or, with
+ * NULL, in the thread that completes `future` (in this one if it is done already); `*out` gets a
+ * future of what fn returns or raises, to be freed. fn gets `future` borrowed, done, with a result.
+ * When `future` fails or is cancelled, fn is not called and `*out` fails with the same failure, or is
+ * cancelled. That failure counts once: read through either future it is read, and if nobody reads it
+ * it is reported when the last future that has it dies. With `out` NULL fn just runs.
+ *
+ * Cancelling `*out` keeps fn from being called, and leaves `future` alone. -EDEADLK as for
+ * thrum_future_result() also when a task waits for what follows itself. `*out` fails with -ESHUTDOWN
+ * when the pool is closed or freed before `future` is done (tasks of the pool itself may continue
+ * until it is idle), with the failure of its initializer when that breaks the pool, with -EPIPE when
+ * `future` was a promise that was given up. A continuation never waits for room (queue_limit): without
+ * room, and when no worker can be had, it runs in the thread that completes `future`. A chain may be of
+ * any length: it does not grow the stack. Returns 0, -EINVAL (fn is NULL), -ENOMEM, or -ESHUTDOWN,
+ * -EPIPE as thrum_submit(); afterwards nothing needs memory but a failure's message. Any thread. */
+THRUM_API int thrum_future_then(thrum_future *future, thrum_future **out,
+                                struct thrum_executor *executor,
+                                void *(*fn)(thrum_future *future, void *arg), void *arg);
+
+/* As thrum_future_then(), but fn is called whatever became of `future`: what it returns or raises is
+ * all that `*out` tells. A failure of `future` counts as read. */
+THRUM_API int thrum_future_then_always(thrum_future *future, thrum_future **out,
+                                       struct thrum_executor *executor,
+                                       void *(*fn)(thrum_future *future, void *arg), void *arg);
 
 /* The promise side. Marks the future as running: 0; -ECANCELED if it was cancelled; -EBUSY if it runs or is
  * done. Any thread. */

@@ -81,7 +81,7 @@ static bool help_as_worker(thrum_future *task, thrum__worker *worker) {
 bool thrum__await_help(thrum_future *task) {
     const thrum__strand *self = thrum__strand_self();
     thrum__worker *worker = thrum__worker_current();
-    uint32_t word = thrum__load_relaxed(&task->word);
+    uint32_t word = thrum__task_word(task);
     if ((word & THRUM__TASK_PROMISE) || (word & THRUM__TASK_STATE) != THRUM__TASK_PENDING ||
         self->interruptible)
         return false;

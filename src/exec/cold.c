@@ -8,6 +8,7 @@
 #include "base/raw_lock.h"
 #include "exec/pool.h"
 #include "exec/task.h"
+#include "exec/then.h"
 #include "thread/thread.h"
 
 enum { CODES = 256 };
@@ -69,10 +70,14 @@ const thrum_failure *thrum__task_failure(const thrum_future *task) {
     return cold & 1 ? bare_failure(-(int)(cold >> 1) - 1) : &task->cold->failure;
 }
 
-void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
-                      uint32_t drop) {
+void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, const char *thread) {
     thrum__cold *cold = thrum__cold_new(failure, thread);
     task->cold = cold ? cold : tagged(failure->code);
+}
+
+void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
+                      uint32_t drop) {
+    thrum__task_set_failure(task, failure, thread);
     thrum__task_complete(task, THRUM__TASK_FAILED, drop);
 }
 
@@ -121,6 +126,9 @@ static void die(thrum_future *task, uint32_t word) {
         thrum__hooks_drop(task);
     if (word & THRUM__TASK_OWNED)
         free(task->value);
+    if (THRUM__UNLIKELY(task->fn == thrum__then_run && task->value) &&
+        (word & THRUM__TASK_STATE) != THRUM__TASK_OK)
+        thrum__then_died(task);
     thrum__task_recycle(task);
 }
 

@@ -11,12 +11,18 @@
 #include "base/panic.h"
 #include "exec/await.h"
 #include "exec/pool.h"
+#include "exec/then.h"
 #include "sync/wait.h"
 #include "thread/thread.h"
 
 void thrum__task_settle(thrum_future *task) {
     const uint32_t own = THRUM__TASK_PROMISE | THRUM__TASK_SURVIVES;
-    uint32_t word = thrum__load_relaxed(&task->word);
+    uint32_t word = thrum__task_word(task);
+    if (THRUM__UNLIKELY(thrum__fork_generation() != 0)) {
+        /* What a continuation waits for may wait itself; the first of them is what counts. */
+        for (thrum_future *before; (before = thrum__then_source(task)) != NULL; word = thrum__task_word(task))
+            task = before;
+    }
     if ((word & own) || task->pool->fork_generation == thrum__fork_generation())
         return;
     /* The parent's threads are not here: nobody else completes it. */
@@ -96,13 +102,19 @@ bool thrum_future_cancelled(const thrum_future *future) {
 bool thrum_future_cancel(thrum_future *future) {
     if (is_done(future))
         return thrum_future_cancelled(future);
-    thrum_executor *pool = future->pool;
-    if (thrum__task_complete(future, THRUM__TASK_CANCELLED, 0)) {
+    uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
+    if (word) {
+        (void)thrum__task_word(future); /* what made it a task of a pool */
+        thrum_executor *pool = word & THRUM__TASK_PROMISE ? NULL : future->pool;
+        if (!pool && future->fn)
+            thrum__then_cancelled(future);
+        if (word & THRUM__TASK_HOOKS)
+            thrum__hooks_run(future);
         if (pool)
             thrum__pool_cancelled(pool);
         return true;
     }
-    uint32_t word = thrum__load_relaxed(&future->word);
+    word = thrum__load_relaxed(&future->word);
     while (!(word & (THRUM__TASK_DONE | THRUM__TASK_CANCEL)) &&
            !thrum__cas_relaxed(&future->word, &word, word | THRUM__TASK_CANCEL))
         continue;

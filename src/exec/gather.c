@@ -168,8 +168,8 @@ static int wait_for_each(thrum_future *const *futures, int n) {
         thrum_future_ref(futures[i]);
     (void)thrum__await_in_circle();
     for (int i = 0; rc == 0 && worker && i < n; i++)
-        if (!thrum_future_done(futures[i]) && futures[i]->pool == worker->pool &&
-            thrum__await_help(futures[i]) && thrum__await_in_circle())
+        if (!thrum_future_done(futures[i]) && !(thrum__task_word(futures[i]) & THRUM__TASK_PROMISE) &&
+            futures[i]->pool == worker->pool && thrum__await_help(futures[i]) && thrum__await_in_circle())
             rc = -EDEADLK;
     for (int i = 0; rc == 0 && i < n; i++)
         if (!thrum_future_done(futures[i]))

@@ -14,6 +14,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "base/quota.h"
+#include "exec/then.h"
 #include "thread/thread.h"
 
 static const double IDLE_SECONDS = 10.0;
@@ -109,6 +110,7 @@ static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
     for (int i = 0; i < THRUM__POOL_SHARDS; i++)
         thrum__store_relaxed(&pool->shards[i].submitted, 0);
     thrum__injector_init(&pool->injector);
+    thrum__list_init(&pool->thens);
     /* release: pairs with thrum__state_load(): a late helper of the pool before may look */
     thrum__store_release(&pool->state, 0);
 }
@@ -159,7 +161,7 @@ void thrum_executor_free(thrum_executor *pool) {
         thrum__pool_close(pool, false);
         do
             (void)thrum__pool_wait(pool, INT64_MAX, false);
-        while (!thrum__pool_seal(pool));
+        while (thrum__then_abandon(pool, &thrum__then_shut_down) || !thrum__pool_seal(pool));
         while (thrum__pool_queued(pool) != 0)
             thrum__strand_self()->ops->yield(); /* somebody counts what it has cancelled */
         drop_queue(pool);
@@ -177,7 +179,7 @@ void thrum_executor_free(thrum_executor *pool) {
 
 /* What was submitted is read last: it counts at least what was seen started. */
 size_t thrum__pool_queued(const thrum_executor *pool) {
-    /* acquire: pairs with thrum__pool_cancelled(), thrum__pool_help(), run() */
+    /* acquire: pairs with thrum__pool_cancelled(), thrum__pool_help(), run(), submit_late() */
     uint64_t started = thrum__load_acquire(&pool->cancelled) + thrum__load_acquire(&pool->helped);
     uint64_t submitted = 0;
     int places = thrum__pool_places(pool);

@@ -79,6 +79,7 @@ struct thrum_executor {
     uint64_t completed;      /* relaxed: by others than workers */
     uint64_t unread;         /* relaxed: generation << 32 | count */
     thrum__injector injector;
+    thrum__link thens;      /* continuations that wait for other futures; under the bucket lock of this */
     thrum__sources sources; /* what idle workers help with: maps, fork-joins */
     thrum__shard shards[THRUM__POOL_SHARDS];
 };
@@ -221,6 +222,14 @@ int thrum__submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void
 /* As thrum__submit(), but runs the task in the current strand. Returns when it is done. */
 int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *arg), void *arg,
                        uint32_t flags);
+
+/* Returns why a submit from the current strand is refused at this moment: -ESHUTDOWN or -EPIPE; 0: it is not. */
+int thrum__pool_refusal(const thrum_executor *pool);
+
+/* Queues `task`, a promise in SETTING, which is a PENDING task of `pool` from then on; not beyond the
+ * call: the caller gets a reference of it then. The pool must stay meanwhile. Returns 0, or -EAGAIN when it is queued
+ * and no worker can be had; else nothing has changed: 1, there is no room, -ESHUTDOWN or -EPIPE. Never blocks. */
+int thrum__submit_late(thrum_executor *pool, thrum_future *task);
 
 /* Returns whether the current strand is a worker of `pool` (in whatever task). */
 static inline thrum__worker *thrum__pool_worker(const thrum_executor *pool) {

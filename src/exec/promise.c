@@ -24,7 +24,7 @@ static int claim(thrum_future *future, uint32_t state, bool running_too) {
         uint32_t now = word & THRUM__TASK_STATE;
         if (now == THRUM__TASK_CANCELLED)
             return -ECANCELED;
-        if (!(word & THRUM__TASK_PROMISE) ||
+        if (!(word & THRUM__TASK_PROMISE) || future->fn ||
             (now != THRUM__TASK_PENDING && !(running_too && now == THRUM__TASK_RUNNING)))
             return -EBUSY;
         if (thrum__cas_relaxed(&future->word, &word, word - now + state))

@@ -6,6 +6,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "exec/pool.h"
+#include "exec/then.h"
 
 bool thrum__pool_inside(const thrum_executor *pool) {
     for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
@@ -235,6 +236,27 @@ static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failur
     }
 }
 
+int thrum__pool_refusal(const thrum_executor *pool) {
+    return gone(pool) ? -EPIPE : refusal(pool, thrum__state_load(pool));
+}
+
+int thrum__submit_late(thrum_executor *pool, thrum_future *task) {
+    int rc = refusal(pool, thrum__state_load(pool));
+    if (rc != 0)
+        return rc;
+    if (pool->room_max && !thrum_semaphore_try_acquire(&pool->room))
+        return NO_ROOM;
+    const uint32_t change = THRUM__TASK_REF - THRUM__TASK_SETTING - THRUM__TASK_PROMISE;
+    uint32_t word = thrum__load_relaxed(&task->word);
+    task->generation = pool->generation;
+    task->pool = pool;
+    /* release: pairs with thrum__task_word(): who sees no PROMISE sees the pool */
+    while (!thrum__cas_release(&task->word, &word, word + change))
+        continue;
+    put(pool, task);
+    return thrum__pool_notify(pool);
+}
+
 /* Whoever holds `taking` or links a record is about to go on. */
 static void lock_taking(thrum__injector *injector) {
     while (!thrum__injector_try_lock(injector))
@@ -273,4 +295,5 @@ void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
         next = task->next;
         abandon(pool, task, failure);
     }
+    (void)thrum__then_abandon(pool, failure);
 }

@@ -20,7 +20,8 @@
  *   HOOKS      the list `hooks` may hold something         set under the bucket lock
  *   READ       its failure, only a code, was given to somebody  set by who reads it
  *   CANCEL     somebody tried to cancel what runs          set by cancel
- *   PROMISE    completed by its user, not by a pool        read-only
+ *   PROMISE    completed by its user, not by a pool; or a  cleared by who queues that
+ *              continuation that waits for its turn
  *   NAMED      arg points to a thrum__named                read-only
  *   OWNED      value is a block that is freed with the record  read-only
  *   SURVIVES   runs on in the child of a fork              set in the child
@@ -58,8 +59,8 @@ struct thrum_future {
     uint32_t generation;       /* of the pool's memory; read-only */
     void *(*fn)(void *arg);    /* read-only */
     void *value;               /* the argument; then, by who completes it, the result */
-    struct thrum_future *next; /* in the injector, or among free records */
-    thrum_executor *pool;      /* read-only; its memory is for ever, the pool in it only until this is done */
+    struct thrum_future *next; /* in the injector, or among free records; before a continuation that waits */
+    thrum_executor *pool;      /* read-only, but for such a one; its memory is for ever, the pool in it only until this is done */
     thrum__cold *cold;         /* its failure; by who completes it */
     thrum__hook *hooks;        /* a ring, this the first; under the bucket lock of the record */
     uint32_t runner;           /* relaxed: id of the strand that runs it, 0 nobody yet */
@@ -131,6 +132,9 @@ uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop);
 /* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if not NULL. */
 void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread, uint32_t drop);
 
+/* Gives a claimed task that is about to fail a copy of `failure`, as thrum__task_fail() does. */
+void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, const char *thread);
+
 /* A copy of a failure that owns its strings; NULL without memory. */
 thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread);
 const thrum_failure *thrum__cold_failure(const thrum__cold *cold);
@@ -149,7 +153,7 @@ void thrum__task_pass_failure(thrum_future *from, thrum_future *to);
 
 /* Returns the word, with what the one who completed the task wrote, if it is done. */
 static inline uint32_t thrum__task_word(const thrum_future *task) {
-    /* acquire: pairs with thrum__task_finish() */
+    /* acquire: pairs with thrum__task_finish(), thrum__submit_late() */
     return thrum__load_acquire(&task->word);
 }
 

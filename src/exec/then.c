@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Continuations. Three may want to end the waiting of one: who completes the future before it, who cancels it, who
+ * frees its pool. The claim of its record decides, and the references say when the rest can go. */
+#include "exec/then.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/fork.h"
+#include "exec/pool.h"
+#include "park/lot.h"
+
+void thrum__then_drop(thrum__then *it, uint32_t refs) {
+    /* acq_rel: pairs with thrum__then_drop() */
+    if (thrum__sub_acq_rel(&it->refs, refs) != refs)
+        return;
+    thrum_future *out = it->owns ? it->out : NULL;
+    free(it);
+    if (out)
+        thrum__task_unref(out);
+}
+
+bool thrum__then_unlist(thrum__then *it, bool pin) {
+    if (!it->pool || it->fork_generation != thrum__fork_generation())
+        return false;
+    thrum__bucket *bucket = thrum__lot_lock(&it->pool->thens);
+    bool listed = !thrum__list_empty(&it->listed);
+    thrum__list_remove(&it->listed);
+    if (listed && pin)
+        thrum__state_add(it->pool, THRUM__POOL_PINNED);
+    thrum__lot_unlock(bucket);
+    return listed;
+}
+
+void thrum__then_cancelled(thrum_future *task) {
+    thrum__then *it = task->value;
+    task->value = NULL;
+    uint32_t held = 1;
+    held += thrum__hook_remove(it->source, &it->hook);
+    held += thrum__then_unlist(it, false);
+    thrum__then_drop(it, held);
+}
+
+/* Takes the first out of the list; its reference is the caller's. NULL: none. */
+static thrum__then *unlist_first(thrum_executor *pool) {
+    thrum__bucket *bucket = thrum__lot_lock(&pool->thens);
+    thrum__link *first = thrum__list_empty(&pool->thens) ? NULL : pool->thens.next;
+    if (first)
+        thrum__list_remove(first);
+    thrum__lot_unlock(bucket);
+    return first ? THRUM__MEMBER(thrum__then, listed, first) : NULL;
+}
+
+bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure) {
+    thrum__link more = THRUM__LIST_INIT(more);
+    bool any = false;
+    for (thrum__then *it; (it = unlist_first(pool)) != NULL; any = true) {
+        uint32_t held = 1;
+        if (!failure) {
+            (void)thrum_future_cancel(it->out);
+        } else if (thrum__task_claim(it->out, THRUM__TASK_SETTING)) {
+            held += 1 + thrum__hook_remove(it->source, &it->hook);
+            thrum__then_fail(it->out, failure, NULL, &more);
+        }
+        thrum__then_drop(it, held);
+    }
+    thrum__hooks_call(&more);
+    return any;
+}
+
+void thrum__then_died(thrum_future *task) {
+    thrum__then *it = task->value;
+    thrum__task_unref(it->source);
+    thrum__then_drop(it, it->held);
+}
+
+static bool waits(const thrum_future *task) {
+    const uint32_t mask = THRUM__TASK_STATE | THRUM__TASK_PROMISE;
+    return (thrum__task_word(task) & mask) == (THRUM__TASK_PENDING | THRUM__TASK_PROMISE) &&
+           task->fn == thrum__then_run;
+}
+
+thrum_future *thrum__then_source(const thrum_future *task) {
+    return waits(task) ? thrum__load_relaxed(&task->next) : NULL;
+}
+
+/* Returns a new one that waits for `source`, NULL without memory. */
+static thrum__then *new_then(thrum_future *source, thrum_executor *pool, bool handle) {
+    thrum__then *it = malloc(sizeof *it);
+    thrum_future *out = thrum__task_new(THRUM__TASK_REF * (handle ? 2 : 1) | THRUM__TASK_PROMISE);
+    if (!it || !out) {
+        free(it);
+        if (out)
+            thrum__task_recycle(out);
+        return NULL;
+    }
+    *it = (thrum__then){.hook = {.ops = &thrum__then_hook_ops},
+                 .source = source,
+                 .out = out,
+                 .pool = pool,
+                 .fork_generation = thrum__fork_generation(),
+                 .refs = pool ? 3 : 2,
+                 .owns = true};
+    thrum__list_init(&it->listed);
+    out->fn = thrum__then_run;
+    out->value = it;
+    out->next = source;
+    return it;
+}
+
+static void enlist(thrum__then *it) {
+    thrum__bucket *bucket = thrum__lot_lock(&it->pool->thens);
+    thrum__list_insert(&it->pool->thens, &it->listed);
+    thrum__lot_unlock(bucket);
+}
+
+static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
+               void *(*fn)(thrum_future *, void *), void *arg, bool always) {
+    int rc = fn ? 0 : -EINVAL;
+    if (rc == 0 && pool)
+        rc = thrum__pool_refusal(pool);
+    if (rc != 0)
+        return rc;
+    thrum__then *it = new_then(future, pool, out != NULL);
+    if (!it)
+        return -ENOMEM;
+    it->fn = fn;
+    it->arg = arg;
+    it->always = always;
+    thrum__strand_self(); /* met before a bucket is locked */
+    if (out)
+        *out = it->out;
+    if (pool)
+        enlist(it);
+    if (!thrum__task_done(future))
+        thrum__task_settle(future);
+    if (thrum__hook_add(future, &it->hook))
+        return 0;
+    thrum__link list = THRUM__LIST_INIT(list);
+    it->hook.task = thrum_future_ref(future);
+    it->hook.last = true;
+    thrum__list_insert(&list, &it->hook.listed);
+    thrum__hooks_call(&list);
+    return 0;
+}
+
+int thrum_future_then(thrum_future *future, thrum_future **out, thrum_executor *executor,
+                      void *(*fn)(thrum_future *future, void *arg), void *arg) {
+    return add(future, out, executor, fn, arg, false);
+}
+
+int thrum_future_then_always(thrum_future *future, thrum_future **out, thrum_executor *executor,
+                        void *(*fn)(thrum_future *future, void *arg), void *arg) {
+    return add(future, out, executor, fn, arg, true);
+}

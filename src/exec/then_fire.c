@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of a continuation when the future before it is done: where it runs, or why it does not. */
+#include "exec/then.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include <thrum/thread.h>
+
+#include "base/fork.h"
+#include "exec/pool.h"
+#include "thread/thread.h"
+
+static void unpin(thrum_executor *pool) {
+    if (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED)
+        thrum__pool_nudge(pool);
+}
+
+/* Completes `out`, which the caller has claimed. */
+static void finish(thrum_future *out, uint32_t state, thrum__link *more) {
+    if (thrum__task_finish(out, state, 0) & THRUM__TASK_HOOKS)
+        thrum__hooks_take(out, more);
+}
+
+void thrum__then_fail(thrum_future *out, const thrum_failure *failure, const char *thread,
+                 thrum__link *more) {
+    out->value = NULL;
+    thrum__task_set_failure(out, failure, thread);
+    finish(out, THRUM__TASK_FAILED, more);
+}
+
+/* A continuation that runs in the middle of something else. */
+typedef struct here {
+    thrum__frame frame;
+    thrum__link *more;
+    void *result;
+    bool returned;
+    bool alias;
+} here;
+
+/* Its end, by pthread_exit() or a cancellation too. */
+static void ended_here(void *arg) {
+    here *it = arg;
+    thrum__frame *frame = &it->frame;
+    thrum_executor *slot = frame->slot;
+    thrum_future *out = frame->task;
+    thrum__strand_self()->frame = frame->outer;
+    thrum__add_relaxed(frame->tally, 1);
+    if (!it->returned && !frame->raised)
+        frame->failure =
+            (thrum_failure){.code = -ECANCELED, .message = "its thread ended in the middle of it"};
+    if (!it->returned || frame->raised) {
+        const thrum_thread *thread = thrum_thread_current();
+        thrum__then_fail(out, &frame->failure, thread ? thrum_thread_name(thread) : NULL, it->more);
+    } else {
+        out->value = it->result;
+        finish(out, THRUM__TASK_OK, it->more);
+    }
+    if (it->alias)
+        thrum__strand_alias_leave(thrum__strand_self());
+    if (slot)
+        thrum__pool_release_slot(slot);
+}
+
+static void *call(const thrum__then *it, thrum_future *source) {
+    if (it->always)
+        thrum__task_mark_read(source);
+    return it->fn(source, it->arg);
+}
+
+/* Runs it in the current strand, with a slot of `slot` that is taken (NULL: none). */
+static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot, uint64_t *tally,
+                     thrum__link *more) {
+    thrum__strand *self = thrum__strand_self();
+    here at;
+    at.frame.outer = self->frame;
+    at.frame.task = it->out;
+    at.frame.worker = self->frame ? self->frame->worker : NULL;
+    at.frame.slot = slot;
+    at.frame.tally = tally;
+    at.frame.name = NULL;
+    at.frame.begin =
+        at.frame.worker ? thrum__load_relaxed(&at.frame.worker->deque.bottom) : 0;
+    at.frame.raised = at.frame.deadlock = false;
+    at.frame.executing = true;
+    at.more = more;
+    at.returned = false;
+    at.alias = slot && thrum__strand_alias_enter(self);
+    thrum__store_relaxed(&it->out->runner, self->id);
+    self->frame = &at.frame;
+    pthread_cleanup_push(ended_here, &at);
+    at.result = call(it, source);
+    at.returned = true;
+    pthread_cleanup_pop(1);
+}
+
+/* The pool has no room or no worker for it. */
+static void run_for_pool(thrum__then *it, thrum_future *source, uint64_t *tally, thrum__link *more) {
+    thrum_executor *slot = thrum__pool_inside(it->pool) ? NULL : it->pool;
+    if (slot)
+        thrum__state_add(slot, THRUM__POOL_BUSY);
+    run_here(it, source, slot, tally, more);
+}
+
+const thrum_failure thrum__then_shut_down = {
+    .code = -ESHUTDOWN, .message = "its pool was shut down before it could start"};
+
+static const thrum_failure *refusal(const thrum__then *it, int code) {
+    static const thrum_failure gone = {.code = -EPIPE,
+                                       .message = "its pool was made before the fork"};
+    static const thrum_failure broken = {.code = -EPIPE, .message = "its pool is broken"};
+    if (code == -ESHUTDOWN)
+        return &thrum__then_shut_down;
+    if (it->fork_generation != thrum__fork_generation())
+        return &gone;
+    return it->pool->broken ? thrum__cold_failure(it->pool->broken) : &broken;
+}
+
+/* What is to be let go of when one has been fired. */
+typedef struct firing {
+    thrum__then *it;
+    uint32_t held;        /* references of `it` */
+    thrum_future *source; /* a reference, NULL none; as the next */
+    thrum_future *out;
+    thrum_executor *pinned; /* NULL: none */
+} firing;
+
+static void fired(void *arg) {
+    firing *at = arg;
+    if (at->source)
+        thrum__task_unref(at->source);
+    if (at->out)
+        thrum__task_unref(at->out);
+    if (at->held)
+        thrum__then_drop(at->it, at->held);
+    if (at->pinned)
+        unpin(at->pinned);
+}
+
+/* Hands it to its pool, which stays for that long. */
+static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
+    thrum__then *it = at->it;
+    thrum_future *out = it->out;
+    thrum_executor *pool = it->pool;
+    uint32_t held = it->held = at->held;
+    it->source = thrum_future_ref(source);
+    it->owns = false;
+    at->held = 0;
+    int rc = thrum__submit_late(pool, out); /* 0: *it may be gone */
+    bool queued = rc == 0 || rc == -EAGAIN;
+    if (queued)
+        at->out = out;
+    if (rc == 0 || (rc == -EAGAIN && !thrum__pool_claim(out)))
+        return;
+    it->owns = !queued;
+    at->held = held;
+    at->source = it->source;
+    if (rc == -EAGAIN) {
+        /* release: pairs with thrum__pool_queued() */
+        thrum__add_release(&pool->helped, 1);
+        run_for_pool(it, source, &pool->completed, more);
+    } else if (rc > 0) {
+        run_for_pool(it, source, &pool->caller_ran, more);
+    } else {
+        thrum__then_fail(out, refusal(it, rc), NULL, more);
+    }
+}
+
+/* Ends the waiting of what the caller has claimed. */
+static void start(firing *at, thrum_future *source, bool listed, thrum__link *more) {
+    thrum__then *it = at->it;
+    uint64_t tally = 0;
+    if (thrum__task_failure(source) && !it->always) {
+        it->out->value = NULL;
+        thrum__task_pass_failure(source, it->out);
+        finish(it->out, THRUM__TASK_FAILED, more);
+    } else if (!it->pool) {
+        run_here(it, source, NULL, &tally, more);
+    } else if (listed) {
+        submit_late(at, source, more);
+    } else {
+        bool ours = it->fork_generation == thrum__fork_generation();
+        thrum__then_fail(it->out, refusal(it, ours ? -ESHUTDOWN : -EPIPE), NULL, more);
+    }
+}
+
+/* It is cancelled as the future before it was. Returns whether the caller did that. */
+static bool pass_cancel(thrum_future *out, thrum__link *more) {
+    uint32_t word = thrum__task_finish(out, THRUM__TASK_CANCELLED, 0);
+    if (word)
+        out->value = NULL;
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_take(out, more);
+    return word != 0;
+}
+
+static void fire(thrum_future *source, thrum__hook *hook, thrum__link *more) {
+    thrum__then *it = THRUM__MEMBER(thrum__then, hook, hook);
+    uint32_t state = thrum__load_relaxed(&source->word) & THRUM__TASK_STATE;
+    bool pin = it->pool && !thrum__pool_inside(it->pool);
+    bool listed = thrum__then_unlist(it, pin);
+    firing at = {.it = it, .held = 1 + listed, .pinned = pin && listed ? it->pool : NULL};
+    pthread_cleanup_push(fired, &at);
+    if (state == THRUM__TASK_CANCELLED && !it->always) {
+        at.held += pass_cancel(it->out, more);
+    } else if (thrum__task_claim(it->out, it->pool ? THRUM__TASK_SETTING : THRUM__TASK_RUNNING)) {
+        at.held++;
+        start(&at, source, listed, more);
+    }
+    pthread_cleanup_pop(1);
+}
+
+/* The promise before it was given up. */
+static void given_up(thrum__hook *hook, thrum__link *more) {
+    static const thrum_failure failure = {.code = -EPIPE,
+                                          .message = "the promise before it was given up"};
+    thrum__then *it = THRUM__MEMBER(thrum__then, hook, hook);
+    uint32_t held = 1 + thrum__then_unlist(it, false);
+    if (thrum__task_claim(it->out, THRUM__TASK_SETTING)) {
+        thrum__then_fail(it->out, &failure, NULL, more);
+        held++;
+    }
+    thrum__then_drop(it, held);
+}
+
+const thrum__hook_ops thrum__then_hook_ops = {.call = fire, .drop = given_up};
+
+/* The end of its function, by pthread_exit() or a cancellation too. */
+static void ended(void *arg) {
+    thrum__then *it = arg;
+    it->out->value = NULL; /* the result, if there is one, comes afterwards */
+    thrum__task_unref(it->source);
+    thrum__then_drop(it, it->held);
+}
+
+void *thrum__then_run(void *arg) {
+    thrum__then *it = arg;
+    void *result;
+    pthread_cleanup_push(ended, it);
+    result = call(it, it->source);
+    pthread_cleanup_pop(1);
+    return result;
+}
