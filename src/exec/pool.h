@@ -66,7 +66,7 @@ struct thrum_executor {
     int n_workers;           /* alive; set under the bucket lock */
     int starting;            /* of n_workers: started while no other could run, not known to run yet; bucket lock */
     int initializing;        /* of n_workers: inside the initializer, PINNED; under the bucket lock */
-    thrum__worker *sleepers; /* the last to sleep first; under the bucket lock */
+    thrum__worker *sleepers; /* the last to sleep first, NULL between two pools; under the bucket lock */
     thrum_lock first;        /* held while the only worker that could run is being started */
     thrum__cold *broken;     /* the initializer's failure; read-only once BROKEN */
     thrum__link listed;      /* among the living; under pools_lock */

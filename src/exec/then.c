@@ -63,8 +63,8 @@ bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure) {
             thrum__then_fail(it->out, failure, NULL, &more);
         }
         thrum__then_drop(it, held);
+        thrum__hooks_call(&more); /* those behind it get the same failure */
     }
-    thrum__hooks_call(&more);
     return any;
 }
 

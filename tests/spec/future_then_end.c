@@ -74,7 +74,7 @@ static void test_a_pool_that_ends_before(void **state) {
         begin(1);
         thrum_future *promise = thrum_future_new();
         thrum_future *out = then(promise, pool, add, NULL);
-        thrum_future *last = then(out, NULL, add, NULL);
+        thrum_future *last = then(out, pool, add, NULL);
         assert_int_equal(thrum_future_then(promise, NULL, pool, add, NULL), 0);
         assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
         if (freed) {
@@ -215,8 +215,40 @@ static void test_pthread_exit(void **state) {
     }
 }
 
+static thrum_future *forked[3];
+
+static int look_in_child(void) {
+    if (thrum_future_result(forked[0], NULL) != -ECANCELED)
+        return 1; /* what it waits for is the parent's */
+    if (thrum_future_set_result(forked[1], NULL) != 0)
+        return 2;
+    return thrum_future_result(forked[2], NULL) == -EPIPE ? 0 : 3;
+}
+
+static void test_in_the_child_of_a_fork(void **state) {
+    (void)state;
+    static spec_end child;
+    begin(1);
+    thrum_future *busy = submit(wait_for_go, (void *)1);
+    thrum_future *middle = then(busy, pool, add, (void *)1);
+    forked[0] = then(middle, NULL, add, (void *)1);
+    forked[1] = thrum_future_new();
+    forked[2] = then(forked[1], pool, add, (void *)5);
+    thrum_event_wait(&started);
+    spec_exits(look_in_child, 0, &child);
+    thrum_event_set(&go);
+    result_is(forked[0], 3);
+    assert_int_equal(thrum_future_set_result(forked[1], NULL), 0);
+    result_is(forked[2], 5);
+    thrum_future_free(forked[1]);
+    thrum_future_free(middle);
+    thrum_future_free(busy);
+    end();
+}
+
 SPEC_TESTS(cmocka_unit_test(test_a_pool_that_ends_before),
            cmocka_unit_test(test_a_closed_pool_finishes_its_chains),
            cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_a_broken_pool),
-           cmocka_unit_test(test_pthread_exit));
+           cmocka_unit_test(test_pthread_exit),
+           cmocka_unit_test(test_in_the_child_of_a_fork));
