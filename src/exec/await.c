@@ -36,11 +36,11 @@ static int sleep(thrum_future *task, int64_t deadline, bool interruptible,
     return rc;
 }
 
-static int block(thrum_future *task, int64_t deadline, bool interruptible) {
-    const thrum__frame *frame = thrum__frame_current();
-    thrum__circle_wait circle = {.deadlock = 0};
-    bool watched = frame && frame->executing && deadline == INT64_MAX;
-    if (watched && !thrum__circle_enter(&circle, task))
+int thrum__await_done(thrum_future *task, int64_t deadline, bool interruptible) {
+    thrum__circle_wait circle = {
+        .targets = &task, .n = 1, .key = task, .kind = &thrum__future_kind};
+    bool watched = thrum__circle_watches(deadline);
+    if (watched && !thrum__circle_enter(&circle))
         return -EDEADLK;
     int rc = thrum__pool_block();
     if (rc == 0) {
@@ -105,5 +105,5 @@ int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
         if (thrum__task_done(task))
             return 0;
     }
-    return block(task, deadline, interruptible);
+    return thrum__await_done(task, deadline, interruptible);
 }

@@ -17,25 +17,46 @@ int thrum__await(thrum_future *task, int64_t deadline, bool interruptible);
  * again. */
 bool thrum__await_help(thrum_future *task);
 
-/* Returns whether a circle was found that the current task stands in, since the last call: what it runs inside itself
- * waits for it. Called before a wait too: not every one that a circle marks looks. */
+/* As thrum__await(), but never runs the task itself. */
+int thrum__await_done(thrum_future *task, int64_t deadline, bool interruptible);
+
+/* Returns whether a circle was found that the current task stands in, since the last call: what it
+ * runs inside itself waits for it. Called before a wait too: not every one that a circle marks
+ * looks. */
 bool thrum__await_in_circle(void);
 
-/* Says in the word that somebody waits at the record; returns false if it is done. Under its bucket lock. */
+/* Says in the word that somebody waits at the record; returns false if it is done. Under its bucket
+ * lock. */
 bool thrum__task_flag_waiters(thrum_future *task);
 
-/* A strand that executes a task and waits for another without end. On its stack. */
+/* A strand that executes a task and waits without end for one of several others. On its stack.
+ * Filled by thrum__circle_wait_for(); under the lock of circle.c from `until` on. */
 typedef struct thrum__circle_wait {
-    thrum__link listed; /* under the lock of circle.c, as the next two */
+    thrum__link listed;
     thrum__strand *strand;
-    thrum_future *target;
-    const thrum_future *until; /* in a circle: the task of this strand that is waited for; under that lock */
-    uint32_t deadlock;         /* relaxed: it stands in a circle */
+    const void *targets; /* the first thrum_future *, others `stride` bytes on; NULL: none */
+    size_t stride;
+    int n;
+    bool goes_on;                 /* even when one is done: only a failure ends it, or the last */
+    const void *key;              /* where it sleeps */
+    const thrum__wait_kind *kind; /* as what; NULL: as an observer */
+    const thrum_future *until;    /* in a circle: its outermost task that is waited for */
+    struct thrum__circle_wait *next; /* of a walk */
+    uint32_t walk;                   /* number of the last that met it */
+    uint32_t deadlock;               /* relaxed: it stands in a circle */
 } thrum__circle_wait;
 
-/* Notes that the current strand, executing a task, waits for `task`. Returns false, and ends all the waits of
- * the circle, if that closes one; then nothing is noted. */
-bool thrum__circle_enter(thrum__circle_wait *wait, thrum_future *task);
+/* Returns whether the wait of the current strand, without end, is to be watched: it executes a
+ * task. */
+bool thrum__circle_watches(int64_t deadline);
+
+/* Notes that the current strand, executing a task, waits as `wait` says. Returns false, and ends
+ * all the waits of the circle, if that closes one; then nothing is noted. */
+bool thrum__circle_enter(thrum__circle_wait *wait);
+
+/* Looks again, when something has become done that does not end the wait: ends the circle, if there
+ * is one. */
+void thrum__circle_again(thrum__circle_wait *wait);
 
 /* Ends what thrum__circle_enter() began. Returns false if the wait stands in a circle by now. */
 bool thrum__circle_leave(thrum__circle_wait *wait);

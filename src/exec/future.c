@@ -2,6 +2,7 @@
 /* A future as its holders see it. */
 #include <thrum/future.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -20,8 +21,9 @@ void thrum__task_settle(thrum_future *task) {
     uint32_t word = thrum__task_word(task);
     if (THRUM__UNLIKELY(thrum__fork_generation() != 0)) {
         /* What a continuation waits for may wait itself; the first of them is what counts. */
-        for (thrum_future *before; (before = thrum__then_source(task)) != NULL; word = thrum__task_word(task))
+        for (thrum_future *before; (before = thrum__then_source(task)) != NULL;)
             task = before;
+        word = thrum__task_word(task);
     }
     if ((word & own) || task->pool->fork_generation == thrum__fork_generation())
         return;
@@ -150,11 +152,28 @@ static bool enqueue(void *future) {
     return !thrum__task_flag_waiters(future);
 }
 
-static int block(bool begin) {
-    if (begin)
-        return thrum__pool_block();
+/* A worker gives its slot to others, and a circle is looked for. */
+static int block(thrum__block_phase phase, thrum__block *it) {
+    static_assert(sizeof(thrum__circle_wait) <= sizeof it->room, "no room for it");
+    thrum__circle_wait *circle = (thrum__circle_wait *)(void *)it->room;
+    bool watched = it->n > 0 && thrum__circle_watches(INT64_MAX);
+    if (phase == THRUM__BLOCK_BEGIN) {
+        (void)thrum__await_in_circle();
+        *circle = (thrum__circle_wait){.targets = &it->waitables[0].thrum__object,
+                                       .stride = sizeof *it->waitables,
+                                       .n = it->n,
+                                       .key = it->waitables[0].thrum__object};
+        if (watched && !thrum__circle_enter(circle))
+            return -EDEADLK;
+        int rc = thrum__pool_block();
+        if (rc != 0 && watched)
+            (void)thrum__circle_leave(circle);
+        return rc;
+    }
+    if (phase == THRUM__BLOCK_SLEEP)
+        return watched && thrum__load_relaxed(&circle->deadlock) ? -EDEADLK : 0;
     thrum__pool_unblock();
-    return 0;
+    return watched && !thrum__circle_leave(circle) ? -EDEADLK : 0;
 }
 
 static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, NULL, &thrum__future_kind,

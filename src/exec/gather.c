@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for several futures: each one gets a hook, which appends it to the list of what is done, in that order. */
+/* Waiting for several futures: each one gets a hook, which appends it to the list of what is done,
+ * in that order. */
 #include <thrum/future.h>
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include "exec/hook.h"
 #include "exec/pool.h"
 
-enum { ON_STACK = 16 };
+enum { ON_STACK = 16, SLEEPS_MAX = 16 };
 
 typedef struct watch {
     thrum__hook hook;
@@ -23,11 +24,12 @@ typedef struct watch {
 
 struct thrum_completed {
     thrum__raw_lock lock; /* inside a bucket lock */
-    watch *first;         /* those that are done and have not been returned; under lock, and so are: */
+    watch *first;         /* those that are done and not returned yet; under lock, and so are: */
     watch **last;
     int open;             /* not done */
     int failed;           /* failed or cancelled */
     bool waiting;
+    bool each;            /* any that is done wakes; read-only */
     int pending;          /* not returned; own */
     int n;
     thrum_wait_when when;
@@ -43,13 +45,21 @@ static bool enough(const thrum_completed *it) {
     return it->open == 0 || (it->when == THRUM_FIRST_ERROR && it->failed > 0);
 }
 
-static bool is_enough(thrum_completed *it, bool *waiting) {
+/* Returns how many are not done, 0 if that is enough. */
+static int still_open(thrum_completed *it) {
     thrum__raw_lock_acquire(&it->lock);
-    bool yes = enough(it);
-    if (waiting)
-        it->waiting = *waiting && !yes;
+    int open = enough(it) ? 0 : it->open;
     thrum__raw_lock_release(&it->lock);
-    return yes;
+    return open;
+}
+
+/* Returns whether it is still to be waited for, and nothing is new; then it will be woken. */
+static bool begin_sleep(thrum_completed *it, int open) {
+    thrum__raw_lock_acquire(&it->lock);
+    it->waiting = !enough(it) && !(it->each && it->open != open);
+    bool waiting = it->waiting;
+    thrum__raw_lock_release(&it->lock);
+    return waiting;
 }
 
 static bool note(watch *one, uint32_t state) {
@@ -61,7 +71,7 @@ static bool note(watch *one, uint32_t state) {
     it->last = &one->after;
     it->open--;
     it->failed += state != THRUM__TASK_OK;
-    bool wake = it->waiting && enough(it);
+    bool wake = it->waiting && (it->each || enough(it));
     if (wake)
         it->waiting = false;
     thrum__raw_lock_release(&it->lock);
@@ -122,20 +132,25 @@ static void add_hooks(thrum_completed *it) {
 }
 
 static void end(thrum_completed *it) {
+    thrum__raw_lock_acquire(&it->lock);
+    bool all_fired = it->open == 0;
+    thrum__raw_lock_release(&it->lock);
     for (int i = 0; i < it->n; i++) {
         watch *one = &it->watches[i];
         if (!one->future)
             continue;
-        (void)thrum__hook_remove(one->future, &one->hook);
+        if (!all_fired)
+            (void)thrum__hook_remove(one->future, &one->hook);
         thrum_future_free(one->future);
     }
 }
 
-static int sleep(thrum_completed *it) {
+/* Waits once; woken for nothing too. `open`: how many were not done when the circle was looked
+ * for. */
+static int sleep(thrum_completed *it, const thrum__circle_wait *circle, int open) {
     thrum__waiter waiter;
-    bool waiting = true;
     thrum__bucket *bucket = thrum__lot_lock(it);
-    if (is_enough(it, &waiting)) {
+    if (thrum__load_relaxed(&circle->deadlock) || !begin_sleep(it, open)) {
         thrum__lot_unlock(bucket);
         return 0;
     }
@@ -147,56 +162,109 @@ static int sleep(thrum_completed *it) {
 }
 
 static int wait(thrum_completed *it) {
+    thrum__circle_wait circle = {.targets = &it->watches[0].future,
+                                 .stride = sizeof *it->watches,
+                                 .n = it->n,
+                                 .goes_on = it->when != THRUM_FIRST_COMPLETED,
+                                 .key = it,
+                                 .kind = &thrum__gather_kind};
     thrum__strand_self();
-    if (is_enough(it, NULL))
+    int open = still_open(it);
+    if (open == 0)
         return 0;
+    (void)thrum__await_in_circle();
+    bool watched = thrum__circle_watches(it->deadline.ns);
+    if (watched && !thrum__circle_enter(&circle))
+        return -EDEADLK;
     int rc = thrum__pool_block();
-    if (rc != 0)
-        return rc;
-    while (rc == 0 && !is_enough(it, NULL))
-        rc = sleep(it);
-    thrum__pool_unblock();
-    return is_enough(it, NULL) ? 0 : rc;
+    if (rc == 0) {
+        while (rc == 0 && !thrum__load_relaxed(&circle.deadlock)) {
+            rc = sleep(it, &circle, open);
+            if ((open = still_open(it)) == 0)
+                break;
+            if (rc == 0 && it->each)
+                thrum__circle_again(&circle);
+        }
+        thrum__pool_unblock();
+    }
+    if (watched && !thrum__circle_leave(&circle))
+        return -EDEADLK;
+    return still_open(it) == 0 ? 0 : rc;
 }
 
-/* A task that waits for all of them waits for one after the other, which finds circles; before that a worker runs
- * what has not started. */
-static int wait_for_each(thrum_future *const *futures, int n) {
+static bool of_pool(const thrum_future *future, const thrum_executor *pool) {
+    return !(thrum__task_word(future) & THRUM__TASK_PROMISE) && future->pool == pool;
+}
+
+/* A worker runs what has not started, in its order. Returns whether that closed a circle. */
+static bool help(thrum_future *const *futures, int n) {
     const thrum__worker *worker = thrum__worker_current();
+    if (!worker)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (!thrum_future_done(futures[i]) && of_pool(futures[i], worker->pool) &&
+            thrum__await_help(futures[i]) && thrum__await_in_circle())
+            return true;
+    return false;
+}
+
+/* One after the other, which finds circles, and from the last: what was submitted last is done last
+ * as a rule, and all others by then. Stops after `sleeps` sleeps; `*n` is how many are left. */
+static int wait_for_each(thrum_future *const *futures, int *n, int sleeps,
+                         thrum_deadline deadline) {
     int rc = 0;
-    for (int i = 0; i < n; i++)
-        thrum_future_ref(futures[i]);
-    (void)thrum__await_in_circle();
-    for (int i = 0; rc == 0 && worker && i < n; i++)
-        if (!thrum_future_done(futures[i]) && !(thrum__task_word(futures[i]) & THRUM__TASK_PROMISE) &&
-            futures[i]->pool == worker->pool && thrum__await_help(futures[i]) && thrum__await_in_circle())
-            rc = -EDEADLK;
-    for (int i = 0; rc == 0 && i < n; i++)
-        if (!thrum_future_done(futures[i]))
-            rc = thrum__await(futures[i], INT64_MAX, true);
-    for (int i = 0; i < n; i++)
-        thrum_future_free(futures[i]);
+    for (; rc == 0 && *n > 0; --*n) {
+        thrum_future *future = futures[*n - 1];
+        if (thrum_future_done(future))
+            continue;
+        if (sleeps-- == 0)
+            break;
+        rc = thrum__await_done(future, deadline.ns, true);
+        if (rc != 0)
+            break;
+    }
     return rc;
+}
+
+static int wait_for_all(thrum_future *const *futures, int *n, thrum_deadline deadline) {
+    bool watched = thrum__circle_watches(deadline.ns);
+    (void)thrum__await_in_circle();
+    if (watched && help(futures, *n))
+        return -EDEADLK;
+    return wait_for_each(futures, n, watched ? INT_MAX : SLEEPS_MAX, deadline);
+}
+
+/* Returns whether what is done already is enough. */
+static bool enough_done(thrum_future *const *futures, int n, thrum_wait_when when) {
+    int done = 0;
+    for (int i = 0; i < n; i++) {
+        if (!thrum_future_done(futures[i]))
+            continue;
+        if (when == THRUM_FIRST_COMPLETED || thrum__task_failure(futures[i]))
+            return true;
+        done++;
+    }
+    return done == n;
 }
 
 int thrum_wait(thrum_future *const *futures, int n, thrum_wait_when when, thrum_deadline deadline) {
     watch on_stack[ON_STACK];
-    thrum_completed it = {.n = n, .when = when, .deadline = deadline, .watches = on_stack};
     if (n < 0 || (unsigned)when > THRUM_FIRST_ERROR)
         return -EINVAL;
-    if (n == 0)
-        return 0;
-    const thrum__frame *frame = thrum__frame_current();
-    if (frame && frame->executing && when == THRUM_ALL_COMPLETED && deadline.ns == INT64_MAX)
-        return wait_for_each(futures, n);
+    int rc = when == THRUM_ALL_COMPLETED ? wait_for_all(futures, &n, deadline) : 0;
+    if (rc != 0 || n == 0 || (when != THRUM_ALL_COMPLETED && enough_done(futures, n, when)))
+        return rc;
+    thrum_completed it = {.n = n, .when = when, .deadline = deadline, .watches = on_stack};
     if (n > ON_STACK) {
         it.watches = calloc((size_t)n, sizeof *it.watches);
         if (!it.watches)
-            return -ENOMEM;
+            return when == THRUM_ALL_COMPLETED ? wait_for_each(futures, &n, INT_MAX, deadline)
+                                               : -ENOMEM;
     }
+    it.each = when == THRUM_FIRST_ERROR && thrum__circle_watches(deadline.ns);
     begin(&it, futures, n);
     add_hooks(&it);
-    int rc = wait(&it);
+    rc = wait(&it);
     end(&it);
     if (it.watches != on_stack)
         free(it.watches);
@@ -230,8 +298,13 @@ thrum_completed *thrum_as_completed(thrum_future *const *futures, int n, thrum_d
 }
 
 thrum_future *thrum_completed_next(thrum_completed *it) {
-    if (it->pending == 0 || wait(it) != 0)
+    if (it->pending == 0)
         return NULL;
+    int rc = wait(it);
+    if (rc != 0) {
+        errno = -rc;
+        return NULL;
+    }
     thrum__raw_lock_acquire(&it->lock);
     watch *one = it->first;
     it->first = one->after;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is called when a future is done. The ring changes under the bucket lock of the record; it is taken whole by who
- * completes the task, after the state has changed: what comes later finds the task done. */
+/* What is called when a future is done. The ring changes under the bucket lock of the record; it is
+ * taken whole by who completes the task, after the state has changed: what comes later finds the
+ * task done. */
 #include "exec/hook.h"
 
 #include <errno.h>
@@ -16,12 +17,14 @@
 
 /* A function of the user's. */
 typedef struct callback {
-    thrum__hook hook;
+    thrum__call call;
     void (*fn)(thrum_future *future, void *arg); /* read-only */
     void *arg;                                   /* read-only */
 } callback;
 
 static thrum__hook *of(thrum__link *link) { return THRUM__MEMBER(thrum__hook, listed, link); }
+
+static thrum__call *call_of(thrum__hook *hook) { return THRUM__MEMBER(thrum__call, hook, hook); }
 
 bool thrum__hook_add(thrum_future *task, thrum__hook *hook) {
     thrum__bucket *bucket = thrum__lot_lock(task);
@@ -62,8 +65,8 @@ bool thrum__hook_remove(thrum_future *task, thrum__hook *hook) {
     return queued;
 }
 
-/* Moves callbacks to `list`; calls the watches on the way. Those are few, or of different iterations: they wake
- * with the lock free, one after the other. */
+/* Moves callbacks to `list`; calls the watches on the way. Those are few, or of different
+ * iterations: they wake with the lock free, one after the other. */
 void thrum__hooks_take(thrum_future *task, thrum__link *list) {
     uint32_t state = thrum__load_relaxed(&task->word) & THRUM__TASK_STATE;
     thrum__hook *last = NULL;
@@ -77,7 +80,7 @@ void thrum__hooks_take(thrum_future *task, thrum__link *list) {
                 key = hook->ops->watch(hook, state); /* *hook may be gone once the lock is */
                 continue;
             }
-            hook->task = task;
+            call_of(hook)->task = task;
             hook->last = false;
             thrum__list_insert(list, &hook->listed);
             last = hook;
@@ -98,7 +101,8 @@ typedef struct calls {
     thrum_future *owed; /* a reference that goes after this call, NULL none */
 } calls;
 
-/* Also the cleanup handler: one of them has ended the thread, the others are called all the same. */
+/* Also the cleanup handler: one of them has ended the thread, the others are called all the
+ * same. */
 static void go_on(void *arg) {
     calls *it = arg;
     pthread_cleanup_push(go_on, it);
@@ -111,9 +115,10 @@ static void go_on(void *arg) {
             break;
         thrum__hook *hook = of(it->list->next);
         thrum__list_remove(&hook->listed);
-        it->owed = hook->last ? hook->task : NULL;
-        if (hook->task)
-            hook->ops->call(hook->task, hook, it->list);
+        thrum_future *task = call_of(hook)->task;
+        it->owed = hook->last ? task : NULL;
+        if (task)
+            hook->ops->call(task, hook, it->list);
         else
             hook->ops->drop(hook, it->list);
     }
@@ -136,7 +141,7 @@ void thrum__hooks_drop(thrum_future *task) {
     thrum__bucket *bucket = thrum__lot_lock(task);
     for (thrum__hook *hook; (hook = task->hooks) != NULL;) {
         unlink_hook(task, hook);
-        hook->task = NULL;
+        call_of(hook)->task = NULL;
         hook->last = false;
         thrum__list_insert(&list, &hook->listed);
     }
@@ -174,15 +179,15 @@ static void call_user(thrum_future *task, void (*fn)(thrum_future *, void *), vo
 }
 
 static void call(thrum_future *task, thrum__hook *hook, thrum__link *more) {
-    callback it = *THRUM__MEMBER(callback, hook, hook);
+    callback it = *THRUM__MEMBER(callback, call.hook, hook);
     (void)more;
-    free(THRUM__MEMBER(callback, hook, hook));
+    free(THRUM__MEMBER(callback, call.hook, hook));
     call_user(task, it.fn, it.arg);
 }
 
 static void drop(thrum__hook *hook, thrum__link *more) {
     (void)more;
-    free(THRUM__MEMBER(callback, hook, hook));
+    free(THRUM__MEMBER(callback, call.hook, hook));
 }
 
 static const thrum__hook_ops callback_ops = {.call = call, .drop = drop};
@@ -195,9 +200,9 @@ int thrum_future_add_done_callback(thrum_future *future, void (*fn)(thrum_future
         callback *made = malloc(sizeof *made);
         if (!made)
             return -ENOMEM;
-        *made = (callback){.hook = {.ops = &callback_ops}, .fn = fn, .arg = arg};
+        *made = (callback){.call.hook = {.ops = &callback_ops}, .fn = fn, .arg = arg};
         thrum__strand_self(); /* met before a bucket is locked */
-        if (thrum__hook_add(future, &made->hook))
+        if (thrum__hook_add(future, &made->call.hook))
             return 0;
         free(made);
     }

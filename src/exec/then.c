@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Continuations. Three may want to end the waiting of one: who completes the future before it, who cancels it, who
- * frees its pool. The claim of its record decides, and the references say when the rest can go. */
+/* Continuations. Three may want to end the waiting of one: who completes the future before it, who
+ * cancels it, who frees its pool. The claim of its record decides, and the references say when the
+ * rest can go. */
 #include "exec/then.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ void thrum__then_cancelled(thrum_future *task) {
     thrum__then *it = task->value;
     task->value = NULL;
     uint32_t held = 1;
-    held += thrum__hook_remove(it->source, &it->hook);
+    held += thrum__hook_remove(it->source, &it->call.hook);
     held += thrum__then_unlist(it, false);
     thrum__then_drop(it, held);
 }
@@ -59,7 +60,7 @@ bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure) {
         if (!failure) {
             (void)thrum_future_cancel(it->out);
         } else if (thrum__task_claim(it->out, THRUM__TASK_SETTING)) {
-            held += 1 + thrum__hook_remove(it->source, &it->hook);
+            held += 1 + thrum__hook_remove(it->source, &it->call.hook);
             thrum__then_fail(it->out, failure, NULL, &more);
         }
         thrum__then_drop(it, held);
@@ -94,7 +95,7 @@ static thrum__then *new_then(thrum_future *source, thrum_executor *pool, bool ha
             thrum__task_recycle(out);
         return NULL;
     }
-    *it = (thrum__then){.hook = {.ops = &thrum__then_hook_ops},
+    *it = (thrum__then){.call.hook = {.ops = &thrum__then_hook_ops},
                  .source = source,
                  .out = out,
                  .pool = pool,
@@ -134,12 +135,12 @@ static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
         enlist(it);
     if (!thrum__task_done(future))
         thrum__task_settle(future);
-    if (thrum__hook_add(future, &it->hook))
+    if (thrum__hook_add(future, &it->call.hook))
         return 0;
     thrum__link list = THRUM__LIST_INIT(list);
-    it->hook.task = thrum_future_ref(future);
-    it->hook.last = true;
-    thrum__list_insert(&list, &it->hook.listed);
+    it->call.task = thrum_future_ref(future);
+    it->call.hook.last = true;
+    thrum__list_insert(&list, &it->call.hook.listed);
     thrum__hooks_call(&list);
     return 0;
 }

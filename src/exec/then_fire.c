@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a continuation when the future before it is done: where it runs, or why it does not. */
+/* What becomes of a continuation when the future before it is done: where it runs, or why it does
+ * not. */
 #include "exec/then.h"
 
 #include <errno.h>
@@ -95,7 +96,8 @@ static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot
 }
 
 /* The pool has no room or no worker for it. */
-static void run_for_pool(thrum__then *it, thrum_future *source, uint64_t *tally, thrum__link *more) {
+static void run_for_pool(thrum__then *it, thrum_future *source, uint64_t *tally,
+                         thrum__link *more) {
     thrum_executor *slot = thrum__pool_inside(it->pool) ? NULL : it->pool;
     if (slot)
         thrum__state_add(slot, THRUM__POOL_BUSY);
@@ -195,7 +197,7 @@ static bool pass_cancel(thrum_future *out, thrum__link *more) {
 }
 
 static void fire(thrum_future *source, thrum__hook *hook, thrum__link *more) {
-    thrum__then *it = THRUM__MEMBER(thrum__then, hook, hook);
+    thrum__then *it = THRUM__MEMBER(thrum__then, call.hook, hook);
     uint32_t state = thrum__load_relaxed(&source->word) & THRUM__TASK_STATE;
     bool pin = it->pool && !thrum__pool_inside(it->pool);
     bool listed = thrum__then_unlist(it, pin);
@@ -214,7 +216,7 @@ static void fire(thrum_future *source, thrum__hook *hook, thrum__link *more) {
 static void given_up(thrum__hook *hook, thrum__link *more) {
     static const thrum_failure failure = {.code = -EPIPE,
                                           .message = "the promise before it was given up"};
-    thrum__then *it = THRUM__MEMBER(thrum__then, hook, hook);
+    thrum__then *it = THRUM__MEMBER(thrum__then, call.hook, hook);
     uint32_t held = 1 + thrum__then_unlist(it, false);
     if (thrum__task_claim(it->out, THRUM__TASK_SETTING)) {
         thrum__then_fail(it->out, &failure, NULL, more);

@@ -96,13 +96,16 @@ static void dequeue(const thrum_waitable *waitables, int n, observer *observers)
 
 /* Waits until one may be ready: 0; or the reason why the wait was given up. */
 static int wait_once(const thrum_waitable *waitables, int n, observer *observers,
-                     thrum_deadline deadline) {
+                     thrum_deadline deadline, const thrum__waitable_ops *ops,
+                     thrum__block *block) {
     thrum__strand *self = thrum__strand_self();
     wait_state state = {NOBODY};
     int nobody = NOBODY;
     int rc = 0;
     int queued = enqueue(waitables, n, observers, &state);
-    if (queued == n)
+    if (queued == n && ops)
+        rc = ops->block(THRUM__BLOCK_SLEEP, block);
+    if (queued == n && rc == 0)
         rc = self->ops->park(self, deadline.ns, THRUM__PARK_SPIN | THRUM__PARK_INTERRUPTIBLE);
     if ((queued < n || rc != 0) && !thrum__cas_relaxed(&state.fired, &nobody, ITSELF)) {
         (void)self->ops->park(self, INT64_MAX, 0); /* for the token that is owed */
@@ -114,11 +117,44 @@ static int wait_once(const thrum_waitable *waitables, int n, observer *observers
     return rc;
 }
 
-static int tell(const thrum_waitable *waitables, int n, bool begin) {
+/* What block is told of, if the wait ends with one of its objects only. */
+static void describe(thrum__block *block, const thrum_waitable *waitables, int n,
+                     thrum_deadline deadline) {
+    bool alone = deadline.ns == INT64_MAX;
+    for (int i = 1; i < n; i++)
+        alone = alone && waitables[i].thrum__ops == waitables[0].thrum__ops;
+    block->waitables = waitables;
+    block->n = alone ? n : 0;
+}
+
+static const thrum__waitable_ops *blocking(const thrum_waitable *waitables, int n) {
     for (int i = 0; i < n; i++)
         if (waitables[i].thrum__ops->block)
-            return waitables[i].thrum__ops->block(begin);
-    return 0;
+            return waitables[i].thrum__ops;
+    return NULL;
+}
+
+/* Waits until one is ready and returns its index; or n, and why in `*rc`. */
+static int wait_for_one(const thrum_waitable *waitables, int n, observer *observers,
+                        thrum_deadline deadline, int *rc) {
+    const thrum__waitable_ops *ops = blocking(waitables, n);
+    thrum__block block;
+    int found = n;
+    if (ops) {
+        describe(&block, waitables, n, deadline);
+        *rc = ops->block(THRUM__BLOCK_BEGIN, &block);
+        if (*rc != 0)
+            return *rc == -EDEADLK ? n : look(waitables, n);
+    }
+    while (found == n && *rc == 0) {
+        *rc = wait_once(waitables, n, observers, deadline, ops, &block);
+        found = look(waitables, n);
+    }
+    int ended = ops ? ops->block(THRUM__BLOCK_END, &block) : 0;
+    if (ended == 0)
+        return found;
+    *rc = ended;
+    return n;
 }
 
 int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadline, int *which) {
@@ -133,15 +169,8 @@ int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadli
         if (!observers)
             return -ENOMEM;
     }
-    bool sleeps = found == n && (rc = tell(waitables, n, true)) == 0;
-    if (rc != 0)
-        found = look(waitables, n);
-    while (found == n && rc == 0) {
-        rc = wait_once(waitables, n, observers, deadline);
-        found = look(waitables, n);
-    }
-    if (sleeps)
-        (void)tell(waitables, n, false);
+    if (found == n)
+        found = wait_for_one(waitables, n, observers, deadline, &rc);
     if (observers != on_stack)
         free(observers);
     if (found == n)

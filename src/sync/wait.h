@@ -7,9 +7,22 @@
 #ifndef THRUM_SYNC_WAIT_H
 #define THRUM_SYNC_WAIT_H
 
+#include <stddef.h>
+
 #include <thrum/wait.h>
 
 #include "park/lot.h"
+
+typedef struct thrum__block thrum__block;
+
+/* When block is called: before the strand queues anywhere, returns 0 or why it must not sleep (then
+ * END is left out); whenever it is queued everywhere and about to sleep, 0 or why not; afterwards,
+ * 0 or what the wait returns then. */
+typedef enum thrum__block_phase {
+    THRUM__BLOCK_BEGIN,
+    THRUM__BLOCK_SLEEP,
+    THRUM__BLOCK_END
+} thrum__block_phase;
 
 /* What a kind of waitable supplies. */
 struct thrum__waitable_ops {
@@ -24,9 +37,15 @@ struct thrum__waitable_ops {
     /* Nobody observes any more. Under the bucket lock. NULL: nothing to be done. */
     void (*dequeue)(void *object);
     const thrum__wait_kind *kind;
-    /* Called by the waiting strand before it sleeps (true) and afterwards (false), once for all its objects.
-     * Returns 0, or for `true` why it must not sleep: then the second call is left out. NULL: nothing. */
-    int (*block)(bool begin);
+    /* Called by the waiting strand with the first of its objects that has this. NULL: nothing. */
+    int (*block)(thrum__block_phase phase, thrum__block *block);
+};
+
+/* What block is told, the same at each call of one wait. */
+struct thrum__block {
+    const thrum_waitable *waitables;
+    int n; /* 0 if the wait can be ended by something else: a deadline, an object of another kind */
+    void *room[16]; /* of block */
 };
 
 /* Where the observers of what is waited for at `address` are queued. */

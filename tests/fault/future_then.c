@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Continuations: memory is needed when one is made and never afterwards. Linked with --wrap for these functions. */
+/* Continuations: memory is needed when one is made and never afterwards. Linked with --wrap for
+ * these functions. */
 #include "spec.h"
 
 #include <pthread.h>

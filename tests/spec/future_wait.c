@@ -2,6 +2,7 @@
 /* thrum_wait() and thrum_as_completed(). */
 #include "spec.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -57,6 +58,29 @@ static void test_wait_for_all(void **state) {
         assert_int_equal(thrum_wait(promises, n, THRUM_ALL_COMPLETED, thrum_in(0)), 0);
         spec_join(setter);
         drop(n);
+    }
+}
+
+/* Each when the other waits again. */
+static void *set_backwards(void *n) {
+    for (intptr_t i = (intptr_t)n; i-- > 0;) {
+        spec_until_strands_waiting(1);
+        set((int)i);
+    }
+    return NULL;
+}
+
+static void test_wait_for_all_backwards(void **state) {
+    (void)state;
+    static const double limits[] = {1000, INFINITY};
+    for (int i = 0; i < 2; i++) {
+        make(MANY);
+        thrum_thread *setter = spec_start(set_backwards, (void *)MANY);
+        assert_int_equal(thrum_wait(promises, MANY, THRUM_ALL_COMPLETED, thrum_in(limits[i])), 0);
+        for (int k = 0; k < MANY; k++)
+            assert_true(thrum_future_done(promises[k]));
+        spec_join(setter);
+        drop(MANY);
     }
 }
 
@@ -140,7 +164,9 @@ static void test_as_completed_with_a_deadline(void **state) {
     thrum_completed *it = thrum_as_completed(array, 5, thrum_in(0.001));
     assert_int_equal(thrum_completed_pending(it), 3);
     assert_ptr_equal(thrum_completed_next(it), promises[1]);
+    errno = 0;
     assert_null(thrum_completed_next(it));
+    assert_int_equal(errno, ETIMEDOUT);
     assert_int_equal(thrum_completed_pending(it), 2);
     set(0); /* after the time: what is done still comes */
     assert_ptr_equal(thrum_completed_next(it), promises[0]);
@@ -299,11 +325,13 @@ static void test_many_callbacks(void **state) {
     thrum_future_free(promise);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_wait_for_all), cmocka_unit_test(test_wait_for_the_first),
+SPEC_TESTS(cmocka_unit_test(test_wait_for_all), cmocka_unit_test(test_wait_for_all_backwards),
+           cmocka_unit_test(test_wait_for_the_first),
            cmocka_unit_test(test_wait_for_the_first_error),
            cmocka_unit_test(test_wait_takes_what_it_gets),
            cmocka_unit_test(test_as_completed_is_in_that_order),
            cmocka_unit_test(test_as_completed_with_a_deadline),
            cmocka_unit_test(test_futures_freed_by_others_meanwhile),
            cmocka_unit_test(test_the_last_handle_goes_in_a_callback),
-           cmocka_unit_test(test_a_callback_ends_its_thread), cmocka_unit_test(test_many_callbacks));
+           cmocka_unit_test(test_a_callback_ends_its_thread),
+           cmocka_unit_test(test_many_callbacks));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Trees of continuations that are fired, cancelled, given up and orphaned by their pool all at once: each ends, once, and
- * each function is called once at most. */
+/* Trees of continuations that are fired, cancelled, given up and orphaned by their pool all at
+ * once: each ends, once, and each function is called once at most. */
 #include "spec.h"
 
 #include <stdlib.h>

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that wait for each other in a circle, in every way to wait. Each test runs in a child,
+ * whose complaints are counted. */
+#include "spec.h"
+
+#include <math.h>
+
+enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, TASKS = 4 };
+
+static thrum_executor *pool;
+static thrum_event go;
+
+/* What the task i waits for, how, and what the wait returned. */
+static struct {
+    thrum_future *future;
+    thrum_future *targets[TASKS + 1];
+    int n;
+    int way;
+    int code;
+} tasks[TASKS];
+
+static int wait_next(thrum_future *const *targets, int n) {
+    thrum_completed *it = thrum_as_completed(targets, n, THRUM_NEVER);
+    int rc = thrum_completed_next(it) ? 0 : -errno;
+    thrum_completed_free(it);
+    return rc;
+}
+
+static int wait_any(thrum_future *const *targets, int n) {
+    thrum_waitable any[TASKS + 1];
+    for (int i = 0; i < n; i++)
+        any[i] = thrum_future_waitable(targets[i]);
+    return thrum_wait_any(any, n, THRUM_NEVER, NULL);
+}
+
+static int wait_in(int way, thrum_future *const *targets, int n) {
+    const thrum_failure *failure;
+    switch (way) {
+    case RESULT:
+        return thrum_future_result(targets[0], NULL);
+    case ERROR:
+        failure = thrum_future_error(targets[0]);
+        return failure ? failure->code : 0;
+    case ALL:
+        return thrum_wait(targets, n, THRUM_ALL_COMPLETED, THRUM_NEVER);
+    case FIRST:
+        return thrum_wait(targets, n, THRUM_FIRST_COMPLETED, THRUM_NEVER);
+    case FIRST_FAILED:
+        return thrum_wait(targets, n, THRUM_FIRST_ERROR, THRUM_NEVER);
+    case NEXT:
+        return wait_next(targets, n);
+    default:
+        return wait_any(targets, n);
+    }
+}
+
+static void *run(void *arg) {
+    int i = (int)(intptr_t)arg;
+    thrum_event_wait(&go);
+    tasks[i].code = wait_in(tasks[i].way, tasks[i].targets, tasks[i].n);
+    return NULL;
+}
+
+static int ways[TASKS];
+static int workers;
+
+static void begin(int n) {
+    /* As many workers as tasks: each of them runs before it waits. Else who waits helps. */
+    pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = workers, .idle_timeout = INFINITY});
+    for (int i = 0; i < n; i++) {
+        tasks[i].way = ways[i];
+        tasks[i].code = 1;
+        tasks[i].n = 0;
+        (void)thrum_submit(pool, &tasks[i].future, run, (void *)(intptr_t)i);
+    }
+}
+
+static void waits_for(int i, thrum_future *target) { tasks[i].targets[tasks[i].n++] = target; }
+
+static int end(int n, int code) {
+    thrum_event_set(&go);
+    thrum_executor_free(pool);
+    for (int i = 0; i < n; i++) {
+        if (tasks[i].code != code)
+            return 10 + i;
+        thrum_future_free(tasks[i].future);
+    }
+    return 0;
+}
+
+static int pair(void) {
+    begin(2);
+    waits_for(0, tasks[1].future);
+    waits_for(1, tasks[0].future);
+    return end(2, -EDEADLK);
+}
+
+static void in_child(int (*fn)(void), int complaints) {
+    static spec_end child;
+    spec_exits(fn, 0, &child);
+    assert_int_equal(spec_count_text(child.text, "in a circle"), complaints);
+}
+
+static void test_every_way_to_wait(void **state) {
+    (void)state;
+    for (ways[0] = 0; ways[0] < WAYS; ways[0]++)
+        for (ways[1] = 0; ways[1] <= ways[0]; ways[1]++)
+            for (workers = 1; workers <= 2; workers++)
+                in_child(pair, 1);
+}
+
+static int itself(void) {
+    begin(1);
+    waits_for(0, tasks[0].future);
+    return end(1, -EDEADLK);
+}
+
+static void *follow(thrum_future *before, void *arg) {
+    (void)before;
+    return arg;
+}
+
+static int follower(void) {
+    thrum_future *middle = NULL, *last = NULL;
+    begin(1);
+    (void)thrum_future_then(tasks[0].future, &middle, pool, follow, NULL);
+    (void)thrum_future_then(middle, &last, NULL, follow, NULL);
+    waits_for(0, last);
+    int rc = end(1, -EDEADLK);
+    if (rc == 0)
+        rc = thrum_future_result(last, NULL);
+    thrum_future_free(middle);
+    thrum_future_free(last);
+    return rc;
+}
+
+static void test_itself_and_what_follows_itself(void **state) {
+    (void)state;
+    workers = 1;
+    for (ways[0] = 0; ways[0] < WAYS; ways[0]++) {
+        in_child(itself, 1);
+        in_child(follower, 1);
+    }
+}
+
+/* 0 waits for the first of 1 and 2, which wait for 0 and for 1. */
+static int knot(void) {
+    begin(3);
+    waits_for(0, tasks[1].future);
+    waits_for(0, tasks[2].future);
+    waits_for(1, tasks[0].future);
+    waits_for(2, tasks[1].future);
+    return end(3, -EDEADLK);
+}
+
+static void test_all_that_are_waited_for(void **state) {
+    (void)state;
+    for (int way = FIRST; way < WAYS; way++)
+        for (workers = 1; workers <= 3; workers++) {
+            ways[0] = way;
+            ways[1] = RESULT;
+            ways[2] = ANY;
+            in_child(knot, 1);
+        }
+}
+
+/* The same, but 0 waits for a promise too, which is kept when all wait. */
+static int no_knot(void) {
+    thrum_future *promise = thrum_future_new();
+    begin(3);
+    waits_for(0, tasks[1].future);
+    waits_for(0, promise);
+    waits_for(0, tasks[2].future);
+    waits_for(1, tasks[0].future);
+    waits_for(2, tasks[1].future);
+    thrum_event_set(&go);
+    spec_until_strands_waiting(3);
+    (void)thrum_future_set_error(promise, -EIO, "this ends it");
+    (void)thrum_future_error(promise);
+    int rc = end(3, 0);
+    thrum_future_free(promise);
+    return rc;
+}
+
+static void test_one_that_goes_on_is_enough(void **state) {
+    (void)state;
+    workers = 3;
+    for (int way = FIRST; way < WAYS; way++) {
+        ways[0] = way;
+        ways[1] = RESULT;
+        ways[2] = FIRST;
+        in_child(no_knot, 0);
+    }
+}
+
+/* The promise that might have failed does not. */
+static int late_knot(void) {
+    thrum_future *promise = thrum_future_new();
+    begin(2);
+    waits_for(0, promise);
+    waits_for(0, tasks[1].future);
+    waits_for(1, tasks[0].future);
+    thrum_event_set(&go);
+    spec_until_strands_waiting(2);
+    (void)thrum_future_set_result(promise, NULL);
+    int rc = end(2, -EDEADLK);
+    thrum_future_free(promise);
+    return rc;
+}
+
+static void test_the_last_way_out_closes(void **state) {
+    (void)state;
+    workers = 2;
+    ways[0] = FIRST_FAILED;
+    ways[1] = RESULT;
+    in_child(late_knot, 1);
+    ways[0] = ALL;
+    in_child(late_knot, 1);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_every_way_to_wait),
+           cmocka_unit_test(test_itself_and_what_follows_itself),
+           cmocka_unit_test(test_all_that_are_waited_for),
+           cmocka_unit_test(test_one_that_goes_on_is_enough),
+           cmocka_unit_test(test_the_last_way_out_closes));
