@@ -9,6 +9,7 @@ enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, TASKS = 4 };
 
 static thrum_executor *pool;
 static thrum_event go;
+static int passed; /* tasks that wait no more for `go` */
 
 /* What the task i waits for, how, and what the wait returned. */
 static struct {
@@ -57,6 +58,7 @@ static int wait_in(int way, thrum_future *const *targets, int n) {
 static void *run(void *arg) {
     int i = (int)(intptr_t)arg;
     thrum_event_wait(&go);
+    __atomic_add_fetch(&passed, 1, __ATOMIC_SEQ_CST);
     tasks[i].code = wait_in(tasks[i].way, tasks[i].targets, tasks[i].n);
     return NULL;
 }
@@ -87,6 +89,14 @@ static int end(int n, int code) {
         thrum_future_free(tasks[i].future);
     }
     return 0;
+}
+
+/* Until `n` tasks wait for others. */
+static void let_wait(int n) {
+    thrum_event_set(&go);
+    while (__atomic_load_n(&passed, __ATOMIC_SEQ_CST) != n)
+        spec_yield();
+    spec_until_strands_waiting(n);
 }
 
 static int pair(void) {
@@ -174,8 +184,7 @@ static int no_knot(void) {
     waits_for(0, tasks[2].future);
     waits_for(1, tasks[0].future);
     waits_for(2, tasks[1].future);
-    thrum_event_set(&go);
-    spec_until_strands_waiting(3);
+    let_wait(3);
     (void)thrum_future_set_error(promise, -EIO, "this ends it");
     (void)thrum_future_error(promise);
     int rc = end(3, 0);
@@ -201,8 +210,7 @@ static int late_knot(void) {
     waits_for(0, promise);
     waits_for(0, tasks[1].future);
     waits_for(1, tasks[0].future);
-    thrum_event_set(&go);
-    spec_until_strands_waiting(2);
+    let_wait(2);
     (void)thrum_future_set_result(promise, NULL);
     int rc = end(2, -EDEADLK);
     thrum_future_free(promise);

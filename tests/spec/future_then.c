@@ -143,6 +143,11 @@ static void *give_fallback(thrum_future *before, void *fallback) {
     return failure ? (void *)((intptr_t)fallback - failure->code) : NULL;
 }
 
+static void *do_not_look(thrum_future *before, void *arg) {
+    (void)before;
+    return arg;
+}
+
 static void test_always(void **state) {
     (void)state;
     begin(2);
@@ -158,6 +163,10 @@ static void test_always(void **state) {
     assert_true(thrum_future_cancel(promise));
     result_is(out, 7 + ECANCELED);
     thrum_future_free(promise);
+    source = submit(fail_task, NULL);
+    assert_int_equal(thrum_future_then_always(source, &out, pool, do_not_look, (void *)8), 0);
+    thrum_future_free(source);
+    result_is(out, 8);
     end();
     assert_int_equal(n_reported, 0);
 }
