@@ -10,6 +10,9 @@ enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, TASKS = 4 };
 static thrum_executor *pool;
 static thrum_event go;
 static int passed; /* tasks that wait no more for `go` */
+static thrum_event all_ended;
+static int ended;    /* waits */
+static int together; /* no task ends before so many waits have; 0: whenever it likes */
 
 /* What the task i waits for, how, and what the wait returned. */
 static struct {
@@ -60,6 +63,10 @@ static void *run(void *arg) {
     thrum_event_wait(&go);
     __atomic_add_fetch(&passed, 1, __ATOMIC_SEQ_CST);
     tasks[i].code = wait_in(tasks[i].way, tasks[i].targets, tasks[i].n);
+    if (__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST) == together)
+        thrum_event_set(&all_ended);
+    if (together)
+        thrum_event_wait(&all_ended);
     return NULL;
 }
 
@@ -100,6 +107,7 @@ static void let_wait(int n) {
 }
 
 static int pair(void) {
+    together = workers == 2 ? 2 : 0;
     begin(2);
     waits_for(0, tasks[1].future);
     waits_for(1, tasks[0].future);
@@ -156,6 +164,7 @@ static void test_itself_and_what_follows_itself(void **state) {
 
 /* 0 waits for the first of 1 and 2, which wait for 0 and for 1. */
 static int knot(void) {
+    together = workers == 3 ? 3 : 0;
     begin(3);
     waits_for(0, tasks[1].future);
     waits_for(0, tasks[2].future);
