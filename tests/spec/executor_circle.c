@@ -9,6 +9,7 @@ enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, TASKS = 4 };
 
 static thrum_executor *pool;
 static thrum_event go;
+static int begun;  /* tasks that wait for `go`, or did */
 static int passed; /* tasks that wait no more for `go` */
 static thrum_event all_ended;
 static int ended;    /* waits */
@@ -60,6 +61,7 @@ static int wait_in(int way, thrum_future *const *targets, int n) {
 
 static void *run(void *arg) {
     int i = (int)(intptr_t)arg;
+    __atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);
     thrum_event_wait(&go);
     __atomic_add_fetch(&passed, 1, __ATOMIC_SEQ_CST);
     tasks[i].code = wait_in(tasks[i].way, tasks[i].targets, tasks[i].n);
@@ -74,7 +76,6 @@ static int ways[TASKS];
 static int workers;
 
 static void begin(int n) {
-    /* As many workers as tasks: each of them runs before it waits. Else who waits helps. */
     pool = thrum_executor_new(
         &(thrum_executor_opts){.max_workers = workers, .idle_timeout = INFINITY});
     for (int i = 0; i < n; i++) {
@@ -88,6 +89,8 @@ static void begin(int n) {
 static void waits_for(int i, thrum_future *target) { tasks[i].targets[tasks[i].n++] = target; }
 
 static int end(int n, int code) {
+    while (together && __atomic_load_n(&begun, __ATOMIC_SEQ_CST) != n)
+        spec_yield(); /* else one might help another */
     thrum_event_set(&go);
     thrum_executor_free(pool);
     for (int i = 0; i < n; i++) {
