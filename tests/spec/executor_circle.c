@@ -101,8 +101,10 @@ static int end(int n, int code) {
     return 0;
 }
 
-/* Until `n` tasks wait for others. */
+/* Until `n` tasks wait for others, each on a worker of its own. */
 static void let_wait(int n) {
+    while (__atomic_load_n(&begun, __ATOMIC_SEQ_CST) != n)
+        spec_yield();
     thrum_event_set(&go);
     while (__atomic_load_n(&passed, __ATOMIC_SEQ_CST) != n)
         spec_yield();
