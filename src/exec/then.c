@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/fork.h"
+#include "base/panic.h"
 #include "exec/pool.h"
 #include "park/lot.h"
 
@@ -117,9 +118,11 @@ static void enlist(thrum__then *it) {
 
 static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
                void *(*fn)(thrum_future *, void *), void *arg, bool always) {
-    int rc = fn ? 0 : -EINVAL;
-    if (rc == 0 && pool)
-        rc = thrum__pool_refusal(pool);
+    if (!fn) {
+        thrum__complain("thrum_future_then: fn is NULL");
+        return -EINVAL;
+    }
+    int rc = pool ? thrum__pool_refusal(pool) : 0;
     if (rc != 0)
         return rc;
     thrum__then *it = new_then(future, pool, out != NULL);
