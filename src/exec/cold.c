@@ -118,17 +118,23 @@ static void drop_failure(thrum_future *task, uint32_t word) {
         free(cold);
 }
 
-/* The last reference has gone. */
-static void die(thrum_future *task, uint32_t word) {
-    if ((word & THRUM__TASK_STATE) == THRUM__TASK_FAILED)
+/* What a task holds that has no result, or a block. */
+static __attribute__((noinline)) void let_go(thrum_future *task, uint32_t word) {
+    uint32_t state = word & THRUM__TASK_STATE;
+    if (state == THRUM__TASK_FAILED)
         drop_failure(task, word);
     if ((word & THRUM__TASK_HOOKS) && !(word & THRUM__TASK_DONE))
         thrum__hooks_drop(task);
     if (word & THRUM__TASK_OWNED)
         free(task->value);
-    if (THRUM__UNLIKELY(task->fn == thrum__then_run && task->value) &&
-        (word & THRUM__TASK_STATE) != THRUM__TASK_OK)
+    if (task->fn == thrum__then_run && task->value && state != THRUM__TASK_OK)
         thrum__then_died(task);
+}
+
+/* The last reference has gone. */
+static void die(thrum_future *task, uint32_t word) {
+    if (THRUM__UNLIKELY((word & (THRUM__TASK_STATE | THRUM__TASK_OWNED)) != THRUM__TASK_OK))
+        let_go(task, word);
     thrum__task_recycle(task);
 }
 
