@@ -17,14 +17,14 @@
 
 /* A function of the user's. */
 typedef struct callback {
-    thrum__call call;
+    thrum__callable call;
     void (*fn)(thrum_future *future, void *arg); /* read-only */
     void *arg;                                   /* read-only */
 } callback;
 
 static thrum__hook *of(thrum__link *link) { return THRUM__MEMBER(thrum__hook, listed, link); }
 
-static thrum__call *call_of(thrum__hook *hook) { return THRUM__MEMBER(thrum__call, hook, hook); }
+static thrum__callable *call_of(thrum__hook *hook) { return THRUM__MEMBER(thrum__callable, hook, hook); }
 
 bool thrum__hook_add(thrum_future *task, thrum__hook *hook) {
     thrum__bucket *bucket = thrum__lot_lock(task);

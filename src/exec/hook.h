@@ -27,10 +27,10 @@ struct thrum__hook {
 };
 
 /* What hooks with call and drop begin with. */
-typedef struct thrum__call {
+typedef struct thrum__callable {
     thrum__hook hook;
     thrum_future *task; /* by who calls it; NULL: it was given up */
-} thrum__call;
+} thrum__callable;
 
 /* Appends `hook` unless the future is done: returns whether it did. */
 bool thrum__hook_add(thrum_future *task, thrum__hook *hook);

@@ -53,7 +53,7 @@ static void settle_after_fork(thrum_stream *s) {
         thrum__slot *one = thrum__stream_slot(s, i);
         if (!one->future)
             continue;
-        thrum__hook_remove(one->future, &one->hook);
+        (void)thrum__hook_remove(one->future, &one->hook);
         thrum__stream_append(s, one);
     }
 }
@@ -205,7 +205,7 @@ static void make_slots(thrum_stream *s, char *memory, size_t item_bytes) {
         thrum__slot *one = thrum__stream_slot(s, i);
         char *item = (char *)one + sizeof *one;
         *one = (thrum__slot){.named.name = "stream item", .stream = s, .after = s->free,
-                             .hook.watch = thrum__stream_on_done, .item = item,
+                             .hook.ops = &thrum__stream_hook_ops, .item = item,
                              .result = item + item_bytes};
         s->free = one;
     }
@@ -295,7 +295,7 @@ void thrum_stream_free(thrum_stream *stream) {
         if (!one->future)
             continue;
         thrum__part_outlast(one->future);
-        thrum__hook_remove(one->future, &one->hook);
+        (void)thrum__hook_remove(one->future, &one->hook);
         thrum_future_free(one->future);
     }
     thrum_future_free(stream->read);

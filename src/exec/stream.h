@@ -10,7 +10,7 @@
 #include <thrum/stream.h>
 
 #include "base/raw_lock.h"
-#include "exec/task.h"
+#include "exec/hook.h"
 
 /* A slot is free; held: an item, no task yet; outstanding: a task that was not read. */
 typedef struct thrum__slot {
@@ -72,7 +72,7 @@ static inline void thrum__stream_append(thrum_stream *s, thrum__slot *one) {
  * it cannot go on although nothing is outstanding. */
 int thrum__stream_refill(thrum_stream *s);
 
-/* The hook of a slot's task in an unordered stream. */
-const void *thrum__stream_on_done(thrum__hook *hook, uint32_t state);
+/* Of the hook of a slot's task in an unordered stream. */
+extern const thrum__hook_ops thrum__stream_hook_ops;
 
 #endif

@@ -52,12 +52,14 @@ static bool note_ready(thrum__slot *one) {
     return wake;
 }
 
-const void *thrum__stream_on_done(thrum__hook *hook, uint32_t state) {
+static const void *on_done(thrum__hook *hook, uint32_t state) {
     thrum__slot *one = THRUM__MEMBER(thrum__slot, hook, hook);
     const void *key = one->stream;
     (void)state;
     return note_ready(one) ? key : NULL;
 }
+
+const thrum__hook_ops thrum__stream_hook_ops = {.watch = on_done};
 
 /* Makes the held item a task. Returns 0 or why that cannot be. */
 static int submit_held(thrum_stream *s) {

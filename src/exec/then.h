@@ -6,7 +6,7 @@
 #include "exec/hook.h"
 
 typedef struct thrum__then {
-    thrum__call call;
+    thrum__callable call;
     thrum__link listed;   /* in its pool's list, while it waits; under that bucket lock */
     thrum_future *source; /* while it waits an address; when it is queued, a reference */
     thrum_future *out;

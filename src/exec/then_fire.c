@@ -80,8 +80,6 @@ static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot
     at.frame.slot = slot;
     at.frame.tally = tally;
     at.frame.name = NULL;
-    at.frame.begin =
-        at.frame.worker ? thrum__load_relaxed(&at.frame.worker->deque.bottom) : 0;
     at.frame.raised = at.frame.deadlock = false;
     at.frame.executing = true;
     at.more = more;
