@@ -16,6 +16,7 @@ static const char *const names[KINDS] = {
     [QUEUE] = "Queue",
     [LIFO_QUEUE] = "LifoQueue",
     [PRIORITY_QUEUE] = "PriorityQueue",
+    [FUTURE] = "Future",
 };
 
 toolbox *toolbox_of(PyTypeObject *type) {
@@ -50,7 +51,17 @@ static PyObject *made(PyObject *module, PyObject *unused) {
     return counts;
 }
 
+/* The types of thrum.futures: they need concurrent.futures, and are made when that module is imported. */
+static PyObject *load_futures(PyObject *module, PyObject *unused) {
+    toolbox *state = PyModule_GetState(module);
+    (void)unused;
+    if (state->types[FUTURE] == NULL && add_future(module, state) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"load_futures", METHOD(load_futures, METH_NOARGS, "Add what thrum.futures is made of.")},
     {"made", METHOD(made, METH_NOARGS,
                     "made($module, /)\n--\n\nReturn how many objects of each type were made.")},
     {NULL, NULL, 0, NULL},

@@ -136,6 +136,7 @@ enum kind {
     QUEUE,
     LIFO_QUEUE,
     PRIORITY_QUEUE,
+    FUTURE,
     KINDS
 };
 
@@ -149,6 +150,11 @@ typedef struct toolbox {
     PyObject *empty, *full;    /* queue.Empty, queue.Full */
     PyObject *shut_down;       /* queue.ShutDown, our own where Python has none */
     PyObject *deque, *heappush, *heappop;
+    PyObject *futures_base; /* concurrent.futures._base; this and the next six: NULL until load_futures() */
+    PyObject *cancelled_error, *invalid_state_error;
+    PyObject *std_wait, *std_as_completed; /* the standard library's own */
+    PyObject *done_and_not_done;
+    PyTypeObject *future_layout;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
     PyObject *str_release_save, *str_acquire_restore, *str_is_owned, *str_at_fork_reinit;
@@ -165,6 +171,7 @@ PyObject *make(PyTypeObject *type, toolbox *state, enum kind kind);
 int add_barrier(PyObject *module, toolbox *state);
 int add_condition(PyObject *module, toolbox *state);
 int add_event(PyObject *module, toolbox *state);
+int add_future(PyObject *module, toolbox *state);
 int add_queue(PyObject *module, toolbox *state);
 int add_semaphore(PyObject *module, toolbox *state);
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* A future is its state, its outcome and, for a pool, its task: one object. What the standard library keeps in
+ * Python objects (_condition, _waiters, _done_callbacks) is made when somebody looks at it.
+ *
+ * state      becomes            by
+ * PENDING    RUNNING, CANCELLED start, cancel
+ * RUNNING    FINISHED           set_result, set_exception
+ * CANCELLED  NOTIFIED           start
+ * FINISHED, NOTIFIED            for good
+ *
+ * set_result and set_exception also take PENDING to FINISHED, as in the standard library. */
+#ifndef THRUM_PYTHON_FUTURE_H
+#define THRUM_PYTHON_FUTURE_H
+
+#include "toolbox.h"
+
+enum future_state {
+    FUTURE_PENDING,
+    FUTURE_RUNNING,
+    FUTURE_CANCELLED,
+    FUTURE_NOTIFIED, /* cancelled, and those who wait() for it know */
+    FUTURE_FINISHED,
+    FUTURE_STATES
+};
+
+struct watch;
+
+/* The fields are under the guard, but for `done`, and the task, which is the pool's. */
+typedef struct future {
+    PyObject_HEAD
+    PyObject *result, *exception; /* NULL: None */
+    PyObject *callbacks;          /* a list, or NULL */
+    PyObject *condition, *waiters; /* NULL until somebody looks at them */
+    struct watch *watches;        /* who waits for it with others, in C */
+    PyObject *thread;             /* the thread that failed; NULL: not known */
+    thrum_event done;             /* set in CANCELLED and after */
+    unsigned char state;          /* enum future_state */
+    bool unread;                  /* failed, and nobody has looked at the exception */
+    PyObject *fn, *args, *kwargs; /* the task; NULL: none. Visited and cleared, otherwise untouched here */
+    struct future *next;          /* the pool's queue; not visited */
+    void *pool;                   /* the pool's; not visited */
+    PyObject *dict;
+    PyObject *weakrefs;
+} future;
+
+/* Each of these requires the GIL, or an attached thread, and no guard. */
+
+/* A new reference to a pending future without a task, counted; NULL with MemoryError. */
+future *future_new(toolbox *state);
+
+/* PENDING becomes RUNNING: 1. CANCELLED becomes NOTIFIED and is told to those who wait: 0. Else -1 with
+ * RuntimeError. */
+int future_start(future *self);
+
+/* Borrows `result`. Callbacks run here; what they raise is logged, unless it is no Exception: then, and when the future
+ * is done already (InvalidStateError), -1. */
+int future_set_result(future *self, PyObject *result);
+
+/* The same; borrows `exception`, an instance. */
+int future_set_exception(future *self, PyObject *exception);
+
+/* Takes the exception that is set, as `except BaseException` would, and gives it to the future. */
+int future_set_raised(future *self);
+
+/* 1 when it is cancelled, before or by this; 0 when it runs or is finished; -1 with an exception of a callback. */
+int future_cancel(future *self);
+
+/* Blocks until the future is done: WOKEN, TIMED_OUT, or FAILED when a signal handler raises. */
+outcome future_wait(future *self, thrum_deadline deadline);
+
+/* What result() does: a new reference, or NULL with CancelledError, TimeoutError or the task's exception. */
+PyObject *future_result(future *self, thrum_deadline deadline);
+
+/* Whether it is cancelled or finished, in any state of wait(). */
+static inline bool future_is_done(const future *self) { return self->state >= FUTURE_CANCELLED; }
+
+/* Whether `object` is one of ours, or of a subclass. */
+bool is_future(toolbox *state, PyObject *object);
+
+/* A pool's part in the waits of its workers, process-wide; set once, before the first future of a pool. Called with the
+ * GIL and without a guard, by a thread that is about to block. */
+struct future_hooks {
+    /* `self` is what is waited for, or NULL for several. May run its task, after which nobody needs to wait. -1: an
+     * exception, and no wait. */
+    int (*before_wait)(future *self);
+    /* The wait is over; called once for each before_wait() that returned 0. Keeps the exception that is set. */
+    void (*after_wait)(future *self);
+};
+extern const struct future_hooks *thrum_py_future_hooks; /* NULL: none */
+
+#endif
