@@ -2,8 +2,6 @@
 /* Event: the core's event, which needs no guard. */
 #include "toolbox.h"
 
-#include <errno.h>
-
 typedef struct event {
     PyObject_HEAD
     thrum_event event;
@@ -37,19 +35,10 @@ static PyObject *event_clear_flag(PyObject *self, PyObject *unused) {
 
 static PyObject *wait_slow(event *self, PyObject *timeout) {
     thrum_deadline deadline;
-    int rc;
     if (deadline_of(timeout, &deadline) < 0)
         return NULL;
-    do {
-        Py_BEGIN_ALLOW_THREADS
-        bool before = thrum_interruptible(true);
-        rc = thrum_event_wait_until(&self->event, deadline);
-        thrum_interruptible(before);
-        Py_END_ALLOW_THREADS
-        if (rc == -EINTR && PyErr_CheckSignals() < 0)
-            return NULL;
-    } while (rc == -EINTR);
-    return Py_NewRef(rc == 0 ? Py_True : Py_False);
+    outcome result = park_on(&self->event, deadline);
+    return result == FAILED ? NULL : Py_NewRef(result == WOKEN ? Py_True : Py_False);
 }
 
 static PyObject *event_wait(PyObject *object, PyObject *const *args, Py_ssize_t nargs,

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/* What changes a future's state, and who waits for that. */
 #include "future.h"
 
+#include "watch.h"
+
 const struct future_hooks *thrum_py_future_hooks;
+
+enum { ERROR = -1, UNCHANGED, CHANGED, AGAIN };
+
+/* Under the guard; sets no exception. */
+typedef int change_step(future *self, PyObject *value);
 
 bool is_future(toolbox *state, PyObject *object) {
     return PyObject_TypeCheck(object, state->types[FUTURE]);
@@ -11,31 +19,115 @@ future *future_new(toolbox *state) {
     return (future *)make(state->types[FUTURE], state, FUTURE);
 }
 
-int future_start(future *self) {
-    if (self->state == FUTURE_PENDING) {
+static void done(future *self, enum future_state state) {
+    self->state = (unsigned char)state;
+    if (self->watches != NULL && state != FUTURE_CANCELLED)
+        watches_tell(self);
+    thrum_event_set(&self->done);
+}
+
+static int start_step(future *self, PyObject *unused) {
+    (void)unused;
+    if (self->state == FUTURE_PENDING)
         self->state = FUTURE_RUNNING;
-        return 1;
-    }
-    if (self->state == FUTURE_CANCELLED) {
-        self->state = FUTURE_NOTIFIED;
-        return 0;
-    }
-    PyErr_SetString(PyExc_RuntimeError, "Future in unexpected state");
+    else if (self->state == FUTURE_CANCELLED)
+        done(self, FUTURE_NOTIFIED);
+    else
+        return UNCHANGED;
+    return CHANGED;
+}
+
+static int cancel_step(future *self, PyObject *unused) {
+    (void)unused;
+    if (self->state != FUTURE_PENDING)
+        return UNCHANGED;
+    done(self, FUTURE_CANCELLED);
+    return CHANGED;
+}
+
+static int result_step(future *self, PyObject *result) {
+    if (future_is_done(self))
+        return UNCHANGED;
+    PyObject *before = self->result;
+    self->result = Py_NewRef(result);
+    done(self, FUTURE_FINISHED);
+    Py_XDECREF(before);
+    return CHANGED;
+}
+
+static int exception_step(future *self, PyObject *exception) {
+    if (future_is_done(self))
+        return UNCHANGED;
+    PyObject *before = self->exception;
+    self->unread = exception != Py_None;
+    self->exception = self->unread ? Py_NewRef(exception) : NULL;
+    done(self, FUTURE_FINISHED);
+    Py_XDECREF(before);
+    return CHANGED;
+}
+
+/* One try, which requires that `held` is the condition that programs know. */
+static int try_step(future *self, PyObject *held, change_step *step, PyObject *value) {
+    int rc;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    rc = self->condition != held ? AGAIN : step(self, value);
+    Py_END_CRITICAL_SECTION();
+    return rc;
+}
+
+static int change_open(future *self, change_step *step, PyObject *value) {
+    PyObject *condition;
+    int rc;
+    do {
+        if ((condition = future_condition(self)) == NULL)
+            return ERROR;
+        if (condition_enter(condition) < 0) {
+            Py_DECREF(condition);
+            return ERROR;
+        }
+        rc = try_step(self, condition, step, value);
+        if (rc == CHANGED && (waiters_tell(self) < 0 || condition_notify(condition) < 0))
+            rc = ERROR;
+        if (condition_leave(condition) < 0)
+            rc = ERROR;
+        Py_DECREF(condition);
+    } while (rc == AGAIN);
+    return rc;
+}
+
+static inline int change(future *self, change_step *step, PyObject *value) {
+    int rc = try_step(self, NULL, step, value);
+    if (rc == AGAIN)
+        return change_open(self, step, value);
+    if (rc == CHANGED && self->waiters != NULL && waiters_tell(self) < 0)
+        rc = ERROR;
+    return rc;
+}
+
+int future_start(future *self) {
+    int rc = change(self, start_step, NULL);
+    if (rc == UNCHANGED)
+        future_unexpected(self);
+    return rc == CHANGED ? self->state != FUTURE_NOTIFIED : -1;
+}
+
+static int called_back(future *self, int rc) {
+    if (rc == CHANGED)
+        return self->callbacks == NULL ? 0 : future_run_callbacks(self);
+    if (rc == UNCHANGED)
+        future_invalid_state(self);
     return -1;
 }
 
 int future_set_result(future *self, PyObject *result) {
-    Py_XSETREF(self->result, Py_NewRef(result));
-    self->state = FUTURE_FINISHED;
-    thrum_event_set(&self->done);
-    return 0;
+    return called_back(self, change(self, result_step, result));
 }
 
 int future_set_exception(future *self, PyObject *exception) {
-    Py_XSETREF(self->exception, Py_NewRef(exception));
-    self->state = FUTURE_FINISHED;
-    thrum_event_set(&self->done);
-    return 0;
+    int rc = change(self, exception_step, exception);
+    if (rc == CHANGED && self->unread)
+        future_note_thread(self);
+    return called_back(self, rc);
 }
 
 int future_set_raised(future *self) {
@@ -52,176 +144,88 @@ int future_set_raised(future *self) {
 }
 
 int future_cancel(future *self) {
-    if (self->state == FUTURE_PENDING) {
-        self->state = FUTURE_CANCELLED;
-        thrum_event_set(&self->done);
-    }
-    return self->state == FUTURE_CANCELLED || self->state == FUTURE_NOTIFIED;
+    int rc = change(self, cancel_step, NULL);
+    if (rc == CHANGED)
+        return self->callbacks != NULL && future_run_callbacks(self) < 0 ? -1 : 1;
+    return rc == ERROR ? -1 : self->state == FUTURE_CANCELLED || self->state == FUTURE_NOTIFIED;
+}
+
+int future_wait_begins(future *self) {
+    return thrum_py_future_hooks == NULL ? 0 : thrum_py_future_hooks->before_wait(self);
+}
+
+void future_wait_ends(future *self) {
+    if (thrum_py_future_hooks != NULL)
+        thrum_py_future_hooks->after_wait(self);
 }
 
 outcome future_wait(future *self, thrum_deadline deadline) {
-    int rc;
-    Py_BEGIN_ALLOW_THREADS
-    rc = thrum_event_wait_until(&self->done, deadline);
-    Py_END_ALLOW_THREADS
-    return rc == 0 ? WOKEN : TIMED_OUT;
+    if (thrum_event_is_set(&self->done))
+        return WOKEN;
+    if (future_wait_begins(self) < 0)
+        return FAILED;
+    outcome result = park_on(&self->done, deadline);
+    future_wait_ends(self);
+    return result;
+}
+
+static PyObject *outcome_guarded(future *self, bool want_exception) {
+    toolbox *state;
+    PyObject *exception = self->exception;
+    if (self->state != FUTURE_FINISHED) {
+        if (!future_is_done(self))
+            PyErr_SetNone(PyExc_TimeoutError);
+        else if ((state = toolbox_of(Py_TYPE(self))) != NULL)
+            PyErr_SetNone(state->cancelled_error);
+        return NULL;
+    }
+    self->unread = false;
+    if (want_exception)
+        return Py_NewRef(exception == NULL ? Py_None : exception);
+    if (exception == NULL)
+        return Py_NewRef(self->result == NULL ? Py_None : self->result);
+    Py_INCREF(exception);
+    raise_exception(exception);
+    Py_DECREF(exception);
+    return NULL;
+}
+
+static PyObject *outcome_of(future *self, bool want_exception) {
+    PyObject *result;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    result = outcome_guarded(self, want_exception);
+    Py_END_CRITICAL_SECTION();
+    return result;
+}
+
+/* As the standard library does it, for a program that may hold the condition or change the state by hand. */
+static PyObject *wait_open(future *self, thrum_deadline deadline, bool want_exception) {
+    PyObject *condition = future_condition(self), *result = NULL;
+    if (condition == NULL)
+        return NULL;
+    if (condition_enter(condition) == 0) {
+        int rc = 0;
+        if (!future_is_done(self) && (rc = future_wait_begins(self)) == 0) {
+            rc = condition_wait_until(condition, deadline);
+            future_wait_ends(self);
+        }
+        if (rc == 0)
+            result = outcome_of(self, want_exception);
+        if (condition_leave(condition) < 0)
+            Py_CLEAR(result);
+    }
+    Py_DECREF(condition);
+    return result;
+}
+
+PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_exception) {
+    if (self->condition == NULL && future_wait(self, deadline) == FAILED)
+        return NULL;
+    if (self->condition != NULL)
+        return wait_open(self, deadline, want_exception);
+    return outcome_of(self, want_exception);
 }
 
 PyObject *future_result(future *self, thrum_deadline deadline) {
-    outcome result = future_wait(self, deadline);
-    if (result == TIMED_OUT)
-        PyErr_SetNone(PyExc_TimeoutError);
-    if (result != WOKEN)
-        return NULL;
-    if (self->exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(self->exception), self->exception);
-        return NULL;
-    }
-    return Py_NewRef(self->result == NULL ? Py_None : self->result);
-}
-
-static PyObject *result(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return future_result((future *)self, THRUM_NEVER);
-}
-
-static PyObject *future_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    (void)args;
-    (void)kwargs;
-    return make(type, toolbox_of(type), FUTURE);
-}
-
-static int future_traverse(PyObject *object, visitproc visit, void *arg) {
-    future *self = (future *)object;
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->result);
-    Py_VISIT(self->exception);
-    Py_VISIT(self->callbacks);
-    Py_VISIT(self->condition);
-    Py_VISIT(self->waiters);
-    Py_VISIT(self->thread);
-    Py_VISIT(self->fn);
-    Py_VISIT(self->args);
-    Py_VISIT(self->kwargs);
-    Py_VISIT(self->dict);
-    return 0;
-}
-
-static int future_clear(PyObject *object) {
-    future *self = (future *)object;
-    Py_CLEAR(self->result);
-    Py_CLEAR(self->exception);
-    Py_CLEAR(self->callbacks);
-    Py_CLEAR(self->condition);
-    Py_CLEAR(self->waiters);
-    Py_CLEAR(self->thread);
-    Py_CLEAR(self->fn);
-    Py_CLEAR(self->args);
-    Py_CLEAR(self->kwargs);
-    Py_CLEAR(self->dict);
-    return 0;
-}
-
-static void future_dealloc(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    if (((future *)self)->weakrefs != NULL)
-        PyObject_ClearWeakRefs(self);
-    future_clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyMethodDef methods[] = {
-    {"result", METHOD(result, METH_NOARGS, "result($self, /)\n--\n\nWait for the result.")},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyMemberDef members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(future, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(future, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot layout_slots[] = {
-    {Py_tp_doc, (char *)"What a Future has in C."},
-    {Py_tp_dealloc, future_dealloc},
-    {Py_tp_traverse, future_traverse},
-    {Py_tp_clear, future_clear},
-    {Py_tp_members, members},
-    {0, NULL},
-};
-
-static PyType_Spec layout_spec = {
-    .name = "thrum._thrum._FutureLayout",
-    .basicsize = sizeof(future),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = layout_slots,
-};
-
-static PyType_Slot slots[] = {
-    {Py_tp_doc, (char *)"Future()\n--\n\nThe result of a call that runs elsewhere, now or later."},
-    {Py_tp_new, future_new_object},
-    {Py_tp_dealloc, future_dealloc},
-    {Py_tp_traverse, future_traverse},
-    {Py_tp_clear, future_clear},
-    {Py_tp_methods, methods},
-    {0, NULL},
-};
-
-static PyType_Spec spec = {
-    .name = "concurrent.futures._base.Future",
-    .basicsize = sizeof(future),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = slots,
-};
-
-/* The standard library's class, also when ours stands in its place: the one above `object`. */
-static PyObject *standard_future(PyObject *base) {
-    PyObject *found = PyObject_GetAttrString(base, "Future");
-    if (found == NULL || !PyType_Check(found))
-        return found;
-    PyObject *mro = ((PyTypeObject *)found)->tp_mro;
-    PyObject *standard = Py_NewRef(PyTuple_GET_ITEM(mro, PyTuple_GET_SIZE(mro) - 2));
-    Py_DECREF(found);
-    return standard;
-}
-
-static int borrow_names(toolbox *state) {
-    struct {
-        PyObject **place;
-        const char *name;
-    } borrowed[] = {
-        {&state->cancelled_error, "CancelledError"},
-        {&state->invalid_state_error, "InvalidStateError"},
-        {&state->std_wait, "wait"},
-        {&state->std_as_completed, "as_completed"},
-        {&state->done_and_not_done, "DoneAndNotDoneFutures"},
-    };
-    if ((state->futures_base = PyImport_ImportModule("concurrent.futures._base")) == NULL)
-        return -1;
-    for (size_t i = 0; i < sizeof borrowed / sizeof *borrowed; i++) {
-        *borrowed[i].place = PyObject_GetAttrString(state->futures_base, borrowed[i].name);
-        if (*borrowed[i].place == NULL)
-            return -1;
-    }
-    return 0;
-}
-
-/* Future has the standard library's class among its bases, behind our layout: it is one, and has of it only
- * what we do not have. */
-int add_future(PyObject *module, toolbox *state) {
-    if (borrow_names(state) < 0 ||
-        (state->future_layout = add_type(module, &layout_spec, NULL, true)) == NULL)
-        return -1;
-    PyObject *standard = standard_future(state->futures_base);
-    PyObject *bases =
-        standard == NULL ? NULL : PyTuple_Pack(2, (PyObject *)state->future_layout, standard);
-    Py_XDECREF(standard);
-    if (bases == NULL)
-        return -1;
-    state->types[FUTURE] = add_type(module, &spec, (PyTypeObject *)bases, false);
-    Py_DECREF(bases);
-    return state->types[FUTURE] == NULL ? -1 : 0;
+    return future_outcome(self, deadline, false);
 }

@@ -71,8 +71,9 @@ outcome future_wait(future *self, thrum_deadline deadline);
 /* What result() does: a new reference, or NULL with CancelledError, TimeoutError or the task's exception. */
 PyObject *future_result(future *self, thrum_deadline deadline);
 
-/* Whether it is cancelled or finished, in any state of wait(). */
+/* Whether it is cancelled or finished; and whether those who wait() for it know. */
 static inline bool future_is_done(const future *self) { return self->state >= FUTURE_CANCELLED; }
+static inline bool future_is_over(const future *self) { return self->state >= FUTURE_NOTIFIED; }
 
 /* Whether `object` is one of ours, or of a subclass. */
 bool is_future(toolbox *state, PyObject *object);
@@ -87,5 +88,57 @@ struct future_hooks {
     void (*after_wait)(future *self);
 };
 extern const struct future_hooks *thrum_py_future_hooks; /* NULL: none */
+
+/* What follows is between the files of Future. */
+
+/* Call the hooks, if there are any; `self` may be NULL. */
+int future_wait_begins(future *self);
+void future_wait_ends(future *self);
+
+/* What result() or exception() returns. */
+PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_exception);
+
+/* The names of the states, as programs know them. */
+const char *future_state_name(const future *self);
+
+/* The object that _condition shows, made if need be: from then on each change of state takes it. A new reference. */
+PyObject *future_condition(future *self);
+
+/* The methods of that object: 0, or -1 with an exception. Leaving keeps the exception that is set. */
+int condition_enter(PyObject *condition);
+int condition_leave(PyObject *condition);
+int condition_notify(PyObject *condition);
+int condition_wait_until(PyObject *condition, thrum_deadline deadline);
+
+/* Tells those in _waiters, if any, that the future is finished or notified. 0, or -1 with an exception. */
+int waiters_tell(future *self);
+
+/* Calls the callbacks and forgets them; 0, or -1 when one raises what is no Exception. */
+int future_run_callbacks(future *self);
+
+/* Calls `function` with the future; an Exception of it is logged. 0, or -1. */
+int future_call_back(future *self, PyObject *function);
+
+/* RuntimeError of start, and InvalidStateError of the setters. */
+void future_unexpected(future *self);
+void future_invalid_state(future *self);
+
+/* Keeps the thread that calls, for the report of an unread exception. */
+void future_note_thread(future *self);
+
+/* Tells threading.excepthook the exception that nobody has read, if there is one. Keeps the exception that is set. */
+void future_report(future *self);
+
+/* Raises an object as `raise` does. */
+void raise_exception(PyObject *exception);
+
+/* The function wait() and the type of what as_completed() returns. */
+PyObject *futures_wait(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *futures_as_completed(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames);
+int add_completed(PyObject *module, toolbox *state);
+
+/* _condition, _state and so on. */
+extern PyGetSetDef thrum_py_future_properties[];
 
 #endif

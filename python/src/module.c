@@ -2,6 +2,8 @@
 /* thrum._thrum: the C half of the Python package. Multi-phase init, one state for each interpreter. */
 #include "toolbox.h"
 
+#include "future.h"
+
 static struct PyModuleDef module_def;
 
 /* How many object pointers the state begins with. */
@@ -60,7 +62,30 @@ static PyObject *load_futures(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+static PyObject *report_unread(PyObject *module, PyObject *on) {
+    toolbox *state = PyModule_GetState(module);
+    int truth = PyObject_IsTrue(on);
+    if (truth < 0)
+        return NULL;
+    state->report_unread = truth;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"wait", METHOD(futures_wait, KEYWORDS,
+                    "wait($module, /, fs, timeout=None, return_when='ALL_COMPLETED')\n--\n\nWait for "
+                    "futures, until all are done, or one is, or one has failed.\n\nReturns a named pair "
+                    "of sets: done and not_done.")},
+    {"as_completed",
+     METHOD(futures_as_completed, KEYWORDS,
+            "as_completed($module, /, fs, timeout=None)\n--\n\nIterate over futures as they become done; "
+            "over each once.\n\nThose that are done come first, in the order given. TimeoutError if they "
+            "are not all done in time.")},
+    {"report_unread",
+     METHOD(report_unread, METH_O,
+            "report_unread($module, on, /)\n--\n\nSay whether a future that dies with an exception which "
+            "nobody has read\ngives it to threading.excepthook. It does unless this, or "
+            "THRUM_REPORT_UNREAD=0 in the\nenvironment, says no.")},
     {"load_futures", METHOD(load_futures, METH_NOARGS, "Add what thrum.futures is made of.")},
     {"made", METHOD(made, METH_NOARGS,
                     "made($module, /)\n--\n\nReturn how many objects of each type were made.")},

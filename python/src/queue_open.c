@@ -64,13 +64,6 @@ int open_queue(queue *self, toolbox *state, bool bare) {
     return rc;
 }
 
-static PyObject *seconds_until(thrum_deadline deadline) {
-    if (deadline.ns == THRUM_NEVER.ns)
-        return Py_NewRef(Py_None);
-    int64_t left = deadline.ns - thrum_now().ns;
-    return PyFloat_FromDouble(left > 0 ? (double)left * 1e-9 : 0);
-}
-
 PyObject *call_open(queue *self, const char *verb, PyObject *item, bool block,
                     thrum_deadline deadline) {
     toolbox *state = toolbox_of(Py_TYPE(self));

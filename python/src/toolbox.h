@@ -98,6 +98,10 @@ void wake_for(waitlist *list, Py_ssize_t tokens);
  * With `signals`, Python's signal handlers run meanwhile, and FAILED means that one raised. */
 outcome park(struct waiter *waiter, thrum_deadline deadline, bool signals);
 
+/* Blocks, without the GIL, until `event` is set (WOKEN) or `deadline` has come; signal handlers run meanwhile,
+ * and FAILED means that one raised. */
+outcome park_on(thrum_event *event, thrum_deadline deadline);
+
 /* Ends the wait of all, and every later one, without tokens; undone by waitlist_clear(). */
 void end_waits(waitlist *list);
 
@@ -115,6 +119,9 @@ outcome wait_again(struct waiter *waiter, waitlist *list, const Py_ssize_t *toke
 
 /* What a wait with time limit `timeout` (None: none) means. Returns 0, or -1 with an exception. */
 int deadline_of(PyObject *timeout, thrum_deadline *deadline);
+
+/* The seconds until then as a new float, or None: a timeout for a method in Python. */
+PyObject *seconds_until(thrum_deadline deadline);
 
 /* Arguments by position and keyword into out[], which holds the defaults. Returns 0, or -1 with TypeError. */
 int parse_args(const char *function, const char *const *names, Py_ssize_t max,
@@ -150,15 +157,17 @@ typedef struct toolbox {
     PyObject *empty, *full;    /* queue.Empty, queue.Full */
     PyObject *shut_down;       /* queue.ShutDown, our own where Python has none */
     PyObject *deque, *heappush, *heappop;
-    PyObject *futures_base; /* concurrent.futures._base; this and the next six: NULL until load_futures() */
+    /* These are NULL until load_futures(). */
+    PyObject *threading_module, *futures_base; /* concurrent.futures._base */
     PyObject *cancelled_error, *invalid_state_error;
     PyObject *std_wait, *std_as_completed; /* the standard library's own */
     PyObject *done_and_not_done;
-    PyTypeObject *future_layout;
+    PyTypeObject *future_layout, *completed_type;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
     PyObject *str_release_save, *str_acquire_restore, *str_is_owned, *str_at_fork_reinit;
     Py_ssize_t made[KINDS]; /* objects, for statistics */
+    bool report_unread;     /* whether futures tell what nobody has read */
 } toolbox;
 
 /* The state of the module that `type` belongs to. */

@@ -124,6 +124,20 @@ outcome park(struct waiter *waiter, thrum_deadline deadline, bool signals) {
     }
 }
 
+outcome park_on(thrum_event *event, thrum_deadline deadline) {
+    int rc;
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        bool before = thrum_interruptible(true);
+        rc = thrum_event_wait_until(event, deadline);
+        thrum_interruptible(before);
+        Py_END_ALLOW_THREADS
+        if (rc == -EINTR && PyErr_CheckSignals() < 0)
+            return FAILED;
+    } while (rc == -EINTR);
+    return rc == 0 ? WOKEN : TIMED_OUT;
+}
+
 void leave(struct waiter *waiter) {
     if (waiter->list != NULL)
         dequeue(waiter);
@@ -173,4 +187,11 @@ int deadline_of(PyObject *timeout, thrum_deadline *deadline) {
     }
     *deadline = thrum_in(seconds);
     return 0;
+}
+
+PyObject *seconds_until(thrum_deadline deadline) {
+    if (deadline.ns == THRUM_NEVER.ns)
+        return Py_NewRef(Py_None);
+    int64_t left = deadline.ns - thrum_now().ns;
+    return PyFloat_FromDouble(left > 0 ? (double)left * 1e-9 : 0);
 }

@@ -7,13 +7,15 @@ from . import _thrum, queue, threading
 
 
 def install():
-    """Put thrum's types in the place of the standard modules' own: threading.Condition and so on, and
-    the classes of queue. A module that has taken a class by name already keeps the one it took."""
+    """Put thrum's types in the place of the standard modules' own: threading.Condition and so on, the
+    classes of queue, and concurrent.futures. A module that has taken one by name already keeps that."""
     import queue as standard_queue
     import threading as standard_threading
+    from . import futures
     for ours, standard in ((threading, standard_threading), (queue, standard_queue)):
         for name in ours.REPLACED:
             setattr(standard, name, getattr(ours, name))
+    futures.install()
 
 
 def made():

@@ -5,6 +5,7 @@ A drop-in for the standard module of Python 3.15. The exceptions are the standar
 Future is a subclass of its Future, so that asyncio and every other module takes it."""
 
 import concurrent.futures as _standard
+import os
 from concurrent.futures import (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, BrokenExecutor,
                                 CancelledError, Executor, InvalidStateError, TimeoutError)
 from concurrent.futures._base import DoneAndNotDoneFutures
@@ -13,13 +14,25 @@ from . import _thrum
 
 _thrum.load_futures()
 
-from ._thrum import Future  # noqa: E402
+from ._thrum import Future, as_completed, report_unread, wait  # noqa: E402
 
-REPLACED = ('Future',)
+if os.environ.get('THRUM_REPORT_UNREAD') == '0':
+    report_unread(False)
+
+REPLACED = ('Future', 'as_completed', 'wait')
 
 __all__ = list(_standard.__all__)
 if 'InvalidStateError' not in __all__:
     __all__.append('InvalidStateError')
+__all__ += ['DoneAndNotDoneFutures', 'report_unread']
+
+
+def install():
+    """Put these in the place of the standard module's own. thrum.install() calls it."""
+    for name in REPLACED:
+        for module in (_standard, _standard._base):
+            if hasattr(module, name):
+                setattr(module, name, globals()[name])
 
 
 def __getattr__(name):

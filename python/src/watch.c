@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#ifdef Py_GIL_DISABLED
+static thrum_lock collecting;
+#define LOCK() thrum_lock_acquire(&collecting)
+#define UNLOCK() thrum_lock_release(&collecting)
+#else
+#define LOCK() (void)0
+#define UNLOCK() (void)0
+#endif
+
+static void hang(watch *self, watch **head) {
+    self->next = *head;
+    self->link = head;
+    if (self->next != NULL)
+        self->next->link = &self->next;
+    *head = self;
+}
+
+static void unhang(watch *self) {
+    *self->link = self->next;
+    if (self->next != NULL)
+        self->next->link = self->link;
+    self->link = NULL;
+}
+
+/* Into the row. Under the future's guard. */
+static void collect(watch *self) {
+    collector *owner = self->collector;
+    unhang(self);
+    self->next = NULL;
+    LOCK();
+    *owner->end = self;
+    owner->end = &self->next;
+    owner->pending--;
+    if (owner->first || owner->pending == 0 || (owner->failure && self->future->exception != NULL))
+        thrum_event_set(&owner->event);
+    UNLOCK();
+}
+
+void watches_tell(future *self) {
+    while (self->watches != NULL)
+        collect(self->watches);
+}
+
+collector *collector_new(Py_ssize_t room) {
+    size_t most = (PY_SSIZE_T_MAX - sizeof(collector)) / sizeof(watch);
+    collector *self = NULL;
+    if ((size_t)room <= most)
+        self = PyMem_RawMalloc(sizeof(collector) + (size_t)room * sizeof(watch));
+    if (self == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *self = (collector){.end = NULL};
+    self->end = &self->done;
+    return self;
+}
+
+static void release(watch *self) {
+    future *watched = self->future;
+    if (watched == NULL)
+        return;
+    Py_BEGIN_CRITICAL_SECTION(watched);
+    if (self->link != NULL)
+        unhang(self);
+    self->future = NULL;
+    Py_END_CRITICAL_SECTION();
+    Py_DECREF(watched);
+}
+
+void collector_free(collector *self) {
+    for (Py_ssize_t i = 0; i < self->length; i++)
+        release(&self->watches[i]);
+    PyMem_RawFree(self);
+}
+
+static bool is_added(const collector *self, const future *item) {
+    for (const watch *other = item->watches; other != NULL; other = other->next) {
+        if (other->collector == self)
+            return true;
+    }
+    return false;
+}
+
+void collector_add(collector *self, future *item) {
+    Py_BEGIN_CRITICAL_SECTION(item);
+    if (!is_added(self, item)) {
+        watch *added = &self->watches[self->length++];
+        added->collector = self;
+        added->future = (future *)Py_NewRef((PyObject *)item);
+        self->pending++;
+        hang(added, &item->watches);
+    }
+    Py_END_CRITICAL_SECTION();
+}
+
+void collector_sort_out(collector *self) {
+    for (Py_ssize_t i = 0; i < self->length; i++) {
+        watch *next = &self->watches[i];
+        Py_BEGIN_CRITICAL_SECTION(next->future);
+        if (next->link != NULL && future_is_over(next->future))
+            collect(next);
+        Py_END_CRITICAL_SECTION();
+    }
+}
+
+future *collector_take(collector *self) {
+    LOCK();
+    watch *first = self->done;
+    future *taken = NULL;
+    if (first != NULL) {
+        taken = first->future;
+        first->future = NULL;
+        if ((self->done = first->next) == NULL)
+            self->end = &self->done;
+    }
+    UNLOCK();
+    return taken;
+}
+
+outcome collector_wait(collector *self, thrum_deadline deadline) {
+    if (future_wait_begins(NULL) < 0)
+        return FAILED;
+    outcome result = park_on(&self->event, deadline);
+    future_wait_ends(NULL);
+    return result;
+}
