@@ -150,23 +150,30 @@ int future_cancel(future *self) {
     return rc == ERROR ? -1 : self->state == FUTURE_CANCELLED || self->state == FUTURE_NOTIFIED;
 }
 
-int future_wait_begins(future *self) {
-    return thrum_py_future_hooks == NULL ? 0 : thrum_py_future_hooks->before_wait(self);
+int future_wait_begins(future *const *futures, Py_ssize_t n, thrum_deadline deadline, bool all) {
+    bool forever = deadline.ns == THRUM_NEVER.ns;
+    if (thrum_py_future_hooks == NULL)
+        return 0;
+    return thrum_py_future_hooks->before_wait(futures, n, forever, all);
 }
 
-void future_wait_ends(future *self) {
+void future_wait_ends(void) {
     if (thrum_py_future_hooks != NULL)
-        thrum_py_future_hooks->after_wait(self);
+        thrum_py_future_hooks->after_wait();
 }
 
 outcome future_wait(future *self, thrum_deadline deadline) {
-    if (thrum_event_is_set(&self->done))
-        return WOKEN;
-    if (future_wait_begins(self) < 0)
-        return FAILED;
-    outcome result = park_on(&self->done, deadline);
-    future_wait_ends(self);
-    return result;
+    while (!thrum_event_is_set(&self->done)) {
+        int rc = future_wait_begins(&self, 1, deadline, true);
+        if (rc < 0)
+            return FAILED;
+        if (rc == 0) {
+            outcome result = park_on(&self->done, deadline);
+            future_wait_ends();
+            return result;
+        }
+    }
+    return WOKEN;
 }
 
 static PyObject *outcome_guarded(future *self, bool want_exception) {
@@ -205,11 +212,12 @@ static PyObject *wait_open(future *self, thrum_deadline deadline, bool want_exce
         return NULL;
     if (condition_enter(condition) == 0) {
         int rc = 0;
-        if (!future_is_done(self) && (rc = future_wait_begins(self)) == 0) {
-            rc = condition_wait_until(condition, deadline);
-            future_wait_ends(self);
+        if (!future_is_done(self) && (rc = future_wait_begins(&self, 1, deadline, true)) == 0) {
+            if (!future_is_done(self))
+                rc = condition_wait_until(condition, deadline);
+            future_wait_ends();
         }
-        if (rc == 0)
+        if (rc >= 0)
             result = outcome_of(self, want_exception);
         if (condition_leave(condition) < 0)
             Py_CLEAR(result);

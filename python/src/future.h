@@ -81,19 +81,21 @@ bool is_future(toolbox *state, PyObject *object);
 /* A pool's part in the waits of its workers, process-wide; set once, before the first future of a pool. Called with the
  * GIL and without a guard, by a thread that is about to block. */
 struct future_hooks {
-    /* `self` is what is waited for, or NULL for several. May run its task, after which nobody needs to wait. -1: an
-     * exception, and no wait. */
-    int (*before_wait)(future *self);
-    /* The wait is over; called once for each before_wait() that returned 0. Keeps the exception that is set. */
-    void (*after_wait)(future *self);
+    /* What is waited for: all of them or any, without a time limit or with one. Some may be done. 0: wait, then call after_wait();
+     * until then the array stays. 1: one of them was run or cancelled here: look again. -1: an exception, and no wait. */
+    int (*before_wait)(future *const *futures, Py_ssize_t n, bool forever, bool all);
+    /* Keeps the exception that is set. */
+    void (*after_wait)(void);
+    /* Whether before_wait() has to know all; else the first will do. */
+    bool (*is_curious)(void);
 };
 extern const struct future_hooks *thrum_py_future_hooks; /* NULL: none */
 
 /* What follows is between the files of Future. */
 
-/* Call the hooks, if there are any; `self` may be NULL. */
-int future_wait_begins(future *self);
-void future_wait_ends(future *self);
+/* Call the hooks, if there are any. */
+int future_wait_begins(future *const *futures, Py_ssize_t n, thrum_deadline deadline, bool all);
+void future_wait_ends(void);
 
 /* What result() or exception() returns. */
 PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_exception);

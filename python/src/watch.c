@@ -120,10 +120,35 @@ future *collector_take(collector *self) {
     return taken;
 }
 
+/* The futures that hang, or one of them, in an array to be freed; NULL: MemoryError. */
+static future **hanging(collector *self, Py_ssize_t *n) {
+    bool all = thrum_py_future_hooks != NULL && thrum_py_future_hooks->is_curious();
+    future **futures = PyMem_RawMalloc((all ? (size_t)self->length : 1) * sizeof *futures);
+    *n = 0;
+    if (futures == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; futures != NULL && i < self->length && (all || *n == 0); i++) {
+        if (self->watches[i].link != NULL)
+            futures[(*n)++] = self->watches[i].future;
+    }
+    return futures;
+}
+
 outcome collector_wait(collector *self, thrum_deadline deadline) {
-    if (future_wait_begins(NULL) < 0)
-        return FAILED;
-    outcome result = park_on(&self->event, deadline);
-    future_wait_ends(NULL);
+    outcome result = WOKEN;
+    for (int rc = 1; rc > 0 && !thrum_event_is_set(&self->event);) {
+        Py_ssize_t n;
+        future **futures = hanging(self, &n);
+        if (futures == NULL)
+            return FAILED;
+        rc = future_wait_begins(futures, n, deadline, !self->first && !self->failure);
+        if (rc == 0) {
+            result = park_on(&self->event, deadline);
+            future_wait_ends();
+        }
+        PyMem_RawFree(futures);
+        if (rc < 0)
+            return FAILED;
+    }
     return result;
 }
