@@ -7,6 +7,7 @@ Usage: python_rows.py [-r ROUNDS] [PART OF A ROW'S NAME]...
 Nanoseconds per operation, the loop's own taken off, the best of the rounds, in which the two take turns.
 Rows that end in "one core" are pinned to one; the others may use all."""
 
+import concurrent.futures
 import json
 import os
 import queue
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 
+import thrum.futures
 import thrum.queue
 import thrum.threading
 
@@ -170,6 +172,80 @@ def condition_trip(sync, queues):
                     turn[0] = 1 - me
                     condition.notify()
         two(lambda: play(0), lambda: play(1))
+    return run
+
+
+def each(call):
+    """A row of futures: call(module of futures) returns what runs."""
+    return lambda sync, queues: call(thrum.futures if queues is thrum.queue else concurrent.futures)
+
+
+@row('create Future')
+@each
+def create_future(futures):
+    def run(n):
+        for _ in range(n):
+            futures.Future()
+    return run
+
+
+@row('Future life: make, start, set_result, result')
+@each
+def life(futures):
+    def run(n):
+        for i in range(n):
+            future = futures.Future()
+            future.set_running_or_notify_cancel()
+            future.set_result(i)
+            future.result()
+    return run
+
+
+def finished(futures, n):
+    fs = [futures.Future() for _ in range(n)]
+    for future in fs:
+        future.set_result(None)
+    return fs
+
+
+@row('as_completed over 10k finished', n=10_000)
+@each
+def as_completed(futures):
+    fs = finished(futures, 10_000)
+
+    def run(n):
+        for _ in futures.as_completed(fs):
+            pass
+    return run
+
+
+@row('wait for 10k finished', n=10_000)
+@each
+def wait(futures):
+    fs = finished(futures, 10_000)
+    return lambda n: futures.wait(fs)
+
+
+@row('as_completed over 10k, one after the other', n=10_000)
+@each
+def as_they_complete(futures):
+    def run(n):
+        fs = [futures.Future() for _ in range(n)]
+        iterator = futures.as_completed(fs + [finished(futures, 1)[0]])
+        next(iterator)
+        for future in fs:
+            future.set_result(None)
+            next(iterator)
+    return run
+
+
+@row('Future round trip, one core', n=3000)
+@each
+def future_trip(futures):
+    def run(n):
+        there, back = ([futures.Future() for _ in range(n)] for _ in range(2))
+        two(lambda: [(a.set_result(1), b.result()) for a, b in zip(there, back)],
+            lambda: [(a.result(), b.set_result(1)) for a, b in zip(there, back)])
     return run
 
 

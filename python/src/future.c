@@ -205,7 +205,8 @@ static PyObject *outcome_of(future *self, bool want_exception) {
     return result;
 }
 
-/* As the standard library does it, for a program that may hold the condition or change the state by hand. */
+/* As the standard library does it, for a program that may hold the condition or change the state
+ * by hand. */
 static PyObject *wait_open(future *self, thrum_deadline deadline, bool want_exception) {
     PyObject *condition = future_condition(self), *result = NULL;
     if (condition == NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A future is its state, its outcome and, for a pool, its task: one object. What the standard library keeps in
- * Python objects (_condition, _waiters, _done_callbacks) is made when somebody looks at it.
+/* A future is its state, its outcome and, for a pool, its task: one object. What the standard
+ * library keeps in Python objects (_condition, _waiters, _done_callbacks) is made when somebody
+ * looks at it.
  *
  * state      becomes            by
  * PENDING    RUNNING, CANCELLED start, cancel
@@ -36,7 +37,7 @@ typedef struct future {
     thrum_event done;             /* set in CANCELLED and after */
     unsigned char state;          /* enum future_state */
     bool unread;                  /* failed, and nobody has looked at the exception */
-    PyObject *fn, *args, *kwargs; /* the task; NULL: none. Visited and cleared, otherwise untouched here */
+    PyObject *fn, *args, *kwargs; /* the task; NULL: none. Visited and cleared, else untouched */
     struct future *next;          /* the pool's queue; not visited */
     void *pool;                   /* the pool's; not visited */
     PyObject *dict;
@@ -48,12 +49,12 @@ typedef struct future {
 /* A new reference to a pending future without a task, counted; NULL with MemoryError. */
 future *future_new(toolbox *state);
 
-/* PENDING becomes RUNNING: 1. CANCELLED becomes NOTIFIED and is told to those who wait: 0. Else -1 with
- * RuntimeError. */
+/* PENDING becomes RUNNING: 1. CANCELLED becomes NOTIFIED and is told to those who wait: 0. Else
+ * -1 with RuntimeError. */
 int future_start(future *self);
 
-/* Borrows `result`. Callbacks run here; what they raise is logged, unless it is no Exception: then, and when the future
- * is done already (InvalidStateError), -1. */
+/* Borrows `result`. Callbacks run here; what they raise is logged, unless it is no Exception:
+ * then, and when the future is done already (InvalidStateError), -1. */
 int future_set_result(future *self, PyObject *result);
 
 /* The same; borrows `exception`, an instance. */
@@ -62,13 +63,15 @@ int future_set_exception(future *self, PyObject *exception);
 /* Takes the exception that is set, as `except BaseException` would, and gives it to the future. */
 int future_set_raised(future *self);
 
-/* 1 when it is cancelled, before or by this; 0 when it runs or is finished; -1 with an exception of a callback. */
+/* 1 when it is cancelled, before or by this; 0 when it runs or is finished; -1 with an exception
+ * of a callback. */
 int future_cancel(future *self);
 
 /* Blocks until the future is done: WOKEN, TIMED_OUT, or FAILED when a signal handler raises. */
 outcome future_wait(future *self, thrum_deadline deadline);
 
-/* What result() does: a new reference, or NULL with CancelledError, TimeoutError or the task's exception. */
+/* What result() does: a new reference, or NULL with CancelledError, TimeoutError or the task's
+ * exception. */
 PyObject *future_result(future *self, thrum_deadline deadline);
 
 /* Whether it is cancelled or finished; and whether those who wait() for it know. */
@@ -78,11 +81,12 @@ static inline bool future_is_over(const future *self) { return self->state >= FU
 /* Whether `object` is one of ours, or of a subclass. */
 bool is_future(toolbox *state, PyObject *object);
 
-/* A pool's part in the waits of its workers, process-wide; set once, before the first future of a pool. Called with the
- * GIL and without a guard, by a thread that is about to block. */
+/* A pool's part in the waits of its workers, process-wide; set once, before the first future of
+ * a pool. Called with the GIL and without a guard, by a thread that is about to block. */
 struct future_hooks {
-    /* What is waited for: all of them or any, without a time limit or with one. Some may be done. 0: wait, then call after_wait();
-     * until then the array stays. 1: one of them was run or cancelled here: look again. -1: an exception, and no wait. */
+    /* What is waited for: all of them or any, without a time limit or with one. Some may be
+     * done. 0: wait, then call after_wait(); until then the array stays. 1: one of them was run
+     * or cancelled here: look again. -1: an exception, and no wait. */
     int (*before_wait)(future *const *futures, Py_ssize_t n, bool forever, bool all);
     /* Keeps the exception that is set. */
     void (*after_wait)(void);
@@ -103,16 +107,19 @@ PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_except
 /* The names of the states, as programs know them. */
 const char *future_state_name(const future *self);
 
-/* The object that _condition shows, made if need be: from then on each change of state takes it. A new reference. */
+/* The object that _condition shows, made if need be: from then on each change of state takes it.
+ * A new reference. */
 PyObject *future_condition(future *self);
 
-/* The methods of that object: 0, or -1 with an exception. Leaving keeps the exception that is set. */
+/* The methods of that object: 0, or -1 with an exception. Leaving keeps the exception that is
+ * set. */
 int condition_enter(PyObject *condition);
 int condition_leave(PyObject *condition);
 int condition_notify(PyObject *condition);
 int condition_wait_until(PyObject *condition, thrum_deadline deadline);
 
-/* Tells those in _waiters, if any, that the future is finished or notified. 0, or -1 with an exception. */
+/* Tells those in _waiters, if any, that the future is finished or notified. 0, or -1 with an
+ * exception. */
 int waiters_tell(future *self);
 
 /* Calls the callbacks and forgets them; 0, or -1 when one raises what is no Exception. */
@@ -128,14 +135,16 @@ void future_invalid_state(future *self);
 /* Keeps the thread that calls, for the report of an unread exception. */
 void future_note_thread(future *self);
 
-/* Tells threading.excepthook the exception that nobody has read, if there is one. Keeps the exception that is set. */
+/* Tells threading.excepthook the exception that nobody has read, if there is one. Keeps the
+ * exception that is set. */
 void future_report(future *self);
 
 /* Raises an object as `raise` does. */
 void raise_exception(PyObject *exception);
 
 /* The function wait() and the type of what as_completed() returns. */
-PyObject *futures_wait(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *futures_wait(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kwnames);
 PyObject *futures_as_completed(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames);
 int add_completed(PyObject *module, toolbox *state);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs, and the standard library's wait(), see of a future's inside. A future is open from when its condition
- * was looked at: then each change of its state is made under that. */
+/* What programs, and the standard library's wait(), see of a future's inside. A future is open
+ * from when its condition was looked at: then each change of its state is made under that. */
 #include "future.h"
 
 static const char *const names[FUTURE_STATES] = {

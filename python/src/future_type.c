@@ -83,13 +83,13 @@ static int add_callback_guarded(future *self, PyObject *function) {
     if (future_is_done(self))
         return 0;
     if (self->callbacks == NULL) {
-        PyObject *list = PyList_New(0);
+        PyObject *list = PyList_New(0); /* may collect garbage, which may run code that uses self */
         if (list == NULL)
             return -1;
         if (self->callbacks == NULL && !future_is_done(self))
             self->callbacks = list;
         else
-            Py_DECREF(list); /* making a list may collect garbage, which may run code that uses it */
+            Py_DECREF(list);
         return add_callback_guarded(self, function);
     }
     return PyList_Append(self->callbacks, function) < 0 ? -1 : 1;
@@ -119,8 +119,8 @@ static PyObject *snapshot_guarded(future *self) {
     PyObject *exception = finished && self->exception != NULL ? self->exception : Py_None;
     PyObject *result = finished && self->result != NULL ? self->result : Py_None;
     self->unread = self->unread && !finished;
-    return PyTuple_Pack(4, over ? Py_True : Py_False, over && !finished ? Py_True : Py_False, result,
-                        exception);
+    return PyTuple_Pack(4, over ? Py_True : Py_False, over && !finished ? Py_True : Py_False,
+                        result, exception);
 }
 
 GUARDED(snapshot, future)
@@ -165,7 +165,8 @@ static int future_init(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 /* Future() itself, without a tuple of arguments. */
-static PyObject *call_type(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+static PyObject *call_type(PyObject *type, PyObject *const *args, size_t nargsf,
+                           PyObject *kwnames) {
     if (PyVectorcall_NARGS(nargsf) != 0 || kwnames != NULL) {
         PyErr_SetString(PyExc_TypeError, "Future() takes no arguments");
         return NULL;
@@ -338,8 +339,8 @@ static int borrow_names(toolbox *state) {
     return 0;
 }
 
-/* Future has the standard library's class among its bases, behind our layout: it is one, and has of it only
- * what we do not have. */
+/* Future has the standard library's class among its bases, behind our layout: it is one, and has
+ * of it only what we do not have. */
 int add_future(PyObject *module, toolbox *state) {
     if (borrow_names(state) < 0 || add_completed(module, state) < 0 ||
         (state->future_layout = add_type(module, &layout_spec, NULL, true)) == NULL)

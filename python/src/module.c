@@ -186,7 +186,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,
     .m_name = "thrum._thrum",
-    .m_doc = "Python's threading toolbox on the thrum core. Use thrum.threading and thrum.queue.",
+    .m_doc = "Python's threading toolbox on the thrum core. Use thrum.threading, thrum.queue, thrum.futures.",
     .m_size = sizeof(toolbox),
     .m_methods = functions,
     .m_slots = slots,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A collector gathers futures as they become done. It has a watch for each, which hangs at the future until then,
- * and from then on in the collector's row. All is under the GIL; without one, a watch at a future is under the future's guard,
- * and what collectors have is under one lock of the process, inside of that. */
+/* A collector gathers futures as they become done. It has a watch for each, which hangs at the
+ * future until then, and from then on in the collector's row. All is under the GIL; without one,
+ * a watch at a future is under the future's guard, and what collectors have is under one lock of
+ * the process, inside of that. */
 #ifndef THRUM_PYTHON_WATCH_H
 #define THRUM_PYTHON_WATCH_H
 
@@ -30,7 +31,8 @@ typedef struct collector {
 /* Tells the collectors that `self` is done. Under the future's guard. */
 void watches_tell(future *self);
 
-/* A collector with room for `room` futures, to be freed with collector_free(); NULL with MemoryError. */
+/* A collector with room for `room` futures, to be freed with collector_free(); NULL with
+ * MemoryError. */
 collector *collector_new(Py_ssize_t room);
 void collector_free(collector *self);
 

@@ -7,11 +7,13 @@ import unittest
 
 PROGRAM = '''
 import atexit, threading
-import thrum.queue, thrum.threading as toolbox
+import thrum.futures as futures, thrum.queue, thrum.threading as toolbox
 condition, other = toolbox.Condition(), toolbox.Condition(threading.Lock())
 semaphore, event, barrier = toolbox.Semaphore(0), toolbox.Event(), toolbox.Barrier(99)
 queue, full = thrum.queue.Queue(), thrum.queue.Queue(1)
 full.put(0)
+future, opened, other = futures.Future(), futures.Future(), futures.Future()
+opened._condition
 started = threading.Semaphore(0)
 LIMIT = {limit}
 
@@ -20,7 +22,7 @@ def forever(call, *args):
     while True:
         try:
             call(*args)
-        except (thrum.queue.Empty, thrum.queue.Full, threading.BrokenBarrierError):
+        except (thrum.queue.Empty, thrum.queue.Full, threading.BrokenBarrierError, TimeoutError):
             pass
 
 def wait(c):
@@ -28,9 +30,11 @@ def wait(c):
         c.wait(LIMIT)
 
 for call in ((wait, condition), (wait, other), (semaphore.acquire, True, LIMIT), (event.wait, LIMIT),
-             (barrier.wait, LIMIT), (queue.get, True, LIMIT), (full.put, 1, True, LIMIT), (queue.join,)):
+             (barrier.wait, LIMIT), (queue.get, True, LIMIT), (full.put, 1, True, LIMIT), (queue.join,),
+             (future.result, LIMIT), (opened.result, LIMIT), (futures.wait, [future, other], LIMIT),
+             (lambda: list(futures.as_completed([future, other], LIMIT)),)):
     threading.Thread(target=forever, args=call, daemon=True).start()
-for _ in range(8):
+for _ in range(12):
     started.acquire()
 
 class Late:
@@ -40,6 +44,9 @@ class Late:
         semaphore.release(3)
         queue.put(1)
         barrier.reset()
+        for each in (future, opened):
+            if not each.done():
+                each.set_exception(OSError('nobody reads this'))
 late = Late()
 atexit.register(event.is_set)
 print('end')

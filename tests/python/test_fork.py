@@ -7,6 +7,7 @@ import threading
 import unittest
 import warnings
 
+import thrum.futures
 import thrum.queue
 import thrum.threading as toolbox
 
@@ -34,6 +35,8 @@ class ForkTests(unittest.TestCase):
         self.barrier, self.queue = toolbox.Barrier(2), thrum.queue.Queue()
         self.full = thrum.queue.Queue(1)
         self.full.put(0)
+        self.futures = [thrum.futures.Future() for _ in range(4)]
+        self.futures[0]._condition
         self.threads = []
 
     def start(self, *calls):
@@ -65,6 +68,11 @@ class ForkTests(unittest.TestCase):
         assert self.queue.get() == 1
         assert self.full.get() == 0
         self.full.put(2)
+        for number, future in enumerate(self.futures):
+            future.set_result(number)
+            assert future.result() == number
+        assert len(thrum.futures.wait(self.futures).done) == 4
+        assert list(thrum.futures.as_completed(self.futures)) == self.futures
         self.barrier.reset()
         thread = threading.Thread(target=self.barrier.wait)
         thread.start()
@@ -74,7 +82,9 @@ class ForkTests(unittest.TestCase):
     def test_waiters_stay_in_the_parent(self):
         self.start(lambda: self.wait(self.condition), lambda: self.wait(self.other),
                    self.semaphore.acquire, self.event.wait, self.barrier.wait, self.queue.get,
-                   lambda: self.full.put(1))
+                   lambda: self.full.put(1), self.futures[0].result, self.futures[1].exception,
+                   lambda: thrum.futures.wait(self.futures),
+                   lambda: list(thrum.futures.as_completed(self.futures)))
         self.wait_for_waiters(self.condition)
         self.wait_for_waiters(self.other)
         while self.barrier.n_waiting == 0:
@@ -89,6 +99,8 @@ class ForkTests(unittest.TestCase):
         self.barrier.wait()
         self.queue.put(1)
         self.full.get()
+        for future in self.futures:
+            future.set_result(1)
         for thread in self.threads:
             thread.join()
 

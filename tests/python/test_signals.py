@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+import thrum.futures
 import thrum.queue
 import thrum.threading as toolbox
 
@@ -46,6 +47,12 @@ def opened(queue):
     return queue
 
 
+def future(look=False):
+    result = thrum.futures.Future()
+    assert not look or result._condition
+    return result
+
+
 def in_condition(condition, method, *args):
     with condition:
         return getattr(condition, method)(*args)
@@ -71,12 +78,17 @@ TIMED = {
     'PriorityQueue.put': lambda t: full(thrum.queue.PriorityQueue).put(1, True, t),
     'open Queue.get': lambda t: opened(thrum.queue.Queue()).get(True, t),
     'open Queue.put': lambda t: opened(full(thrum.queue.Queue)).put(1, True, t),
+    'Future.result': lambda t: future().result(t),
+    'Future.exception': lambda t: future().exception(t),
+    'open Future.result': lambda t: future(True).result(t),
+    'wait': lambda t: thrum.futures.wait([future(), future()], t).done,
+    'as_completed': lambda t: next(thrum.futures.as_completed([future(), future()], t)),
 }
 UNTIMED = {
     'Queue.join': lambda: full(thrum.queue.Queue).join(),
     'open Queue.join': lambda: opened(full(thrum.queue.Queue)).join(),
 }
-EXPIRY = (threading.BrokenBarrierError, thrum.queue.Empty, thrum.queue.Full)
+EXPIRY = (threading.BrokenBarrierError, thrum.queue.Empty, thrum.queue.Full, TimeoutError)
 
 
 class SignalTests(unittest.TestCase):
@@ -134,13 +146,20 @@ class SignalTests(unittest.TestCase):
 
     def test_handler_ends_the_wait(self):
         event, queue, semaphore = toolbox.Event(), thrum.queue.Queue(), toolbox.Semaphore(0)
+        first, second, third = future(), future(True), future()
 
         def handle(number, frame):
             event.set()
             queue.put(7)
             semaphore.release()
+            for each in (first, second, third):
+                if not each.done():
+                    each.set_result(3)
+                    break
         signal.signal(signal.SIGALRM, handle)
-        for wait, result in ((event.wait, True), (queue.get, 7), (semaphore.acquire, True)):
+        for wait, result in ((first.result, 3), (second.result, 3),
+                             (lambda: len(thrum.futures.wait([third]).done), 1),
+                             (event.wait, True), (queue.get, 7), (semaphore.acquire, True)):
             signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
             self.assertEqual(wait(), result)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -155,6 +174,12 @@ class SignalTests(unittest.TestCase):
         self.assertTrue(semaphore.acquire(False))
         barrier = toolbox.Barrier(2)
         self.check_raises(barrier.wait)
+        never = future()
+        for call in (lambda: thrum.futures.wait([never]),
+                     lambda: next(thrum.futures.as_completed([never])), never.result):
+            self.check_raises(call)
+        never.set_result(1)
+        self.assertEqual(never.result(), 1)
         self.assertEqual((barrier.n_waiting, barrier.broken), (0, False))
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Threads at random. THRUM_SEED repeats a run."""
 
+import concurrent.futures as standard
 import os
 import random
 import sys
 import threading
 import unittest
 
+import thrum.futures as futures
 import thrum.queue
 import thrum.threading as toolbox
 
@@ -172,6 +174,39 @@ class StressTests(unittest.TestCase):
         event.set()
         waiter.join()
         self.assertEqual(over, [True])
+
+    def test_futures(self):
+        """Each is completed or cancelled once; whoever waits is told."""
+        for _ in range(ROUNDS // 4):
+            fs = [futures.Future() for _ in range(8)]
+            called, claimed = [], [threading.Lock() for _ in fs]
+            for future in fs:
+                future.add_done_callback(called.append)
+
+            def complete(rng):
+                for number in rng.sample(range(8), 8):
+                    if rng.random() < 0.2:
+                        fs[number].cancel()
+                    if claimed[number].acquire(False) and fs[number].set_running_or_notify_cancel():
+                        fs[number].set_result(number)
+
+            def watch(rng):
+                some = rng.sample(fs, 5)
+                if rng.random() < 0.2:
+                    assert some[0]._condition
+                for future in rng.choice((futures, standard)).as_completed(some):
+                    assert future.done()
+                when = rng.choice((futures.FIRST_COMPLETED, futures.FIRST_EXCEPTION))
+                futures.wait(fs, rng.choice((None, 1e-4)), when)
+                assert rng.choice((futures, standard)).wait(fs).not_done == set()
+                for number, future in enumerate(fs):
+                    try:
+                        assert future.result() == number
+                    except futures.CancelledError:
+                        assert future.cancelled()
+            roles = iter((complete, complete, watch, watch, watch))
+            together(5, lambda rng: next(roles)(rng))
+            self.assertEqual(sorted(map(id, called)), sorted(map(id, fs)))
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ import sys
 import unittest
 
 import thrum
+import thrum.futures
 import thrum.queue
 import thrum.threading as toolbox
 
@@ -19,7 +20,8 @@ except ImportError:
 PROGRAM = '''
 import sys
 sys.path[:] = {path!r}
-import threading, thrum, thrum.queue, thrum.threading as toolbox
+import concurrent.futures, threading
+import thrum, thrum.futures, thrum.queue, thrum.threading as toolbox
 assert thrum.made()['Semaphore'] == 0, thrum.made()
 semaphore, queue, condition = toolbox.Semaphore(0), thrum.queue.Queue(), toolbox.Condition()
 thread = threading.Thread(target=lambda: (queue.put(1), semaphore.release()))
@@ -29,6 +31,14 @@ assert queue.get() == 1
 thread.join()
 with condition:
     assert not condition.wait(0.001)
+future, other = thrum.futures.Future(), thrum.futures.Future()
+assert isinstance(future, concurrent.futures.Future)
+thread = threading.Thread(target=lambda: (future.set_result(1), other.set_exception(KeyError())))
+thread.start()
+assert list(thrum.futures.as_completed([future, other])) == [future, other]
+assert len(thrum.futures.wait([future, other]).done) == 2
+assert future.result() == 1 and other.exception()
+thread.join()
 assert thrum.made()['Semaphore'] == 1, thrum.made()
 '''
 
@@ -44,7 +54,7 @@ def create():
 @unittest.skipIf(interpreters is None, 'this Python shows no subinterpreters')
 class SubinterpreterTests(unittest.TestCase):
     def test_own_state(self):
-        toolbox.Semaphore(), thrum.queue.Queue()
+        toolbox.Semaphore(), thrum.queue.Queue(), thrum.futures.Future()
         for _ in range(5):
             before = thrum.made()
             number = create()

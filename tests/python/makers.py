@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of futures make: futures in each state, threads, other interpreters."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+
+import thrum.futures as futures
+
+# The standard library's class, which is a base of ours.
+PlainFuture = futures.Future.__mro__[-2]
+SEED = int(os.environ.get('THRUM_SEED', random.SystemRandom().randrange(1 << 30)))
+
+
+def spawn(call, *args):
+    thread = threading.Thread(target=call, args=args)
+    thread.start()
+    return thread
+
+
+def done(value=None):
+    future = futures.Future()
+    future.set_result(value)
+    return future
+
+
+def failed(error):
+    future = futures.Future()
+    future.set_exception(error)
+    return future
+
+
+def notified():
+    future = futures.Future()
+    future.cancel()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def run_python(program, **env):
+    return subprocess.run([sys.executable, '-X', 'faulthandler', '-c', program], text=True,
+                          capture_output=True, timeout=60, env={**os.environ, **env})
