@@ -29,16 +29,16 @@ static collector *gather(toolbox *state, PyObject *items) {
 }
 
 static PyObject *completed_new(toolbox *state, PyObject *items, PyObject *timeout) {
-    thrum_deadline deadline;
-    if (deadline_of(timeout, &deadline) < 0)
-        return NULL;
+    thrum_deadline deadline = THRUM_NEVER;
+    completed *self = NULL;
     collector *futures = gather(state, items);
     if (futures == NULL) {
         if (PyErr_Occurred())
             return NULL;
         return PyObject_CallFunctionObjArgs(state->std_as_completed, items, timeout, NULL);
     }
-    completed *self = PyObject_GC_New(completed, state->completed_type);
+    if (futures->pending == 0 || deadline_of(timeout, &deadline) == 0)
+        self = PyObject_GC_New(completed, state->completed_type);
     if (self == NULL) {
         collector_free(futures);
         return NULL;

@@ -28,8 +28,9 @@ static PyObject *get(const char *function, PyObject *self, PyObject *const *args
     PyObject *timeout = NULL;
     thrum_deadline deadline = THRUM_NEVER;
     if ((nargs != 0 || kwnames != NULL) &&
-        (parse_args(function, names, 1, args, nargs, kwnames, &timeout) < 0 ||
-         deadline_of(timeout, &deadline) < 0))
+        parse_args(function, names, 1, args, nargs, kwnames, &timeout) < 0)
+        return NULL;
+    if (timeout != NULL && !future_is_done((future *)self) && deadline_of(timeout, &deadline) < 0)
         return NULL;
     return future_outcome((future *)self, deadline, want_exception);
 }

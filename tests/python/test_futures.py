@@ -97,6 +97,9 @@ class SameAsStandardTests(unittest.TestCase):
                      lambda f: f.add_done_callback(), lambda f: type(f)(x=1)):
             for cls in (futures.Future, PlainFuture):
                 self.assertRaises(TypeError, call, cls())
+        for timeout in ('1', float('inf'), float('nan')):
+            self.assertEqual((done(1).result(timeout), done(1).exception(timeout)), (1, None))
+            self.assertEqual(len(list(futures.as_completed([done()], timeout))), 1)
         for name in ('_state', '_result', '_condition', '_waiters'):
             self.assertRaises(TypeError, delattr, futures.Future(), name)
         self.assertRaises(ValueError, setattr, futures.Future(), '_state', 'NONE')
@@ -213,6 +216,7 @@ class MemoryTests(unittest.TestCase):
         del callback
         future.set_result(1)
         self.assertIsNone(ref())
+        self.assertEqual(future._done_callbacks, [])
 
     def test_cycles(self):
         for use in (futures.Future.done, lambda f: f.set_result(f), lambda f: f.add_done_callback(f.done),

@@ -49,6 +49,23 @@ class InterplayTests(unittest.TestCase):
             for thread in threads:
                 thread.join()
 
+    def test_waiters_are_told(self):
+        class Waiter:
+            def __getattr__(self, name):
+                return lambda future: seen.append((name, future._state))
+        for look in ('_waiters', '_condition'):
+            seen = []
+            for steps in (['set_result'], ['set_running_or_notify_cancel', 'set_exception'],
+                          ['cancel', 'set_running_or_notify_cancel']):
+                future = futures.Future()
+                getattr(future, look)
+                future._waiters.append(Waiter())
+                for step in steps:
+                    getattr(future, step)(*[KeyError()] * (step in ('set_result', 'set_exception')))
+                self.assertTrue(future.cancelled() or future.exception() or future.result())
+            self.assertEqual(seen, [('add_result', 'FINISHED'), ('add_exception', 'FINISHED'),
+                                    ('add_cancelled', 'CANCELLED_AND_NOTIFIED')])
+
     def test_by_hand(self):
         """A program that holds the condition while it changes the state."""
         for wait in (lambda f: f.result(60), lambda f: f.exception(60) or 7):

@@ -12,6 +12,26 @@ import thrum.futures as futures
 from makers import SEED, done, failed, notified, spawn
 
 
+class Meanwhile:
+    """Makes a call in a signal handler, most likely while the block waits."""
+
+    def __init__(self, call, *args):
+        self.call, self.ticks = lambda: call(*args), 0
+
+    def tick(self, number, frame):
+        self.ticks += 1
+        if self.ticks == 3:
+            self.call()
+
+    def __enter__(self):
+        self.before = signal.signal(signal.SIGALRM, self.tick)
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+
+    def __exit__(self, *unused):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.before)
+
+
 class WaitTests(unittest.TestCase):
     def test_finished(self):
         fs = [done(i) for i in range(3)] + [notified()]
@@ -30,20 +50,20 @@ class WaitTests(unittest.TestCase):
             fs = [never, other]
             error = when == futures.FIRST_EXCEPTION
             call = other.set_exception if error else other.set_result
-            thread = spawn(call, KeyError())
-            self.assertEqual(futures.wait(fs, 60, when), ({other}, {never}))
-            thread.join()
+            with Meanwhile(call, KeyError()):
+                self.assertEqual(futures.wait(fs, None, when), ({other}, {never}))
             if error:
                 extra.exception(), other.exception()
 
     def test_cancelled_counts_when_notified(self):
         future = futures.Future()
+        iterator = futures.as_completed([future], 0)
         future.cancel()
+        self.assertRaises(TimeoutError, next, iterator)
         self.assertEqual(futures.wait([future], 0), (set(), {future}))
         self.assertRaises(TimeoutError, list, futures.as_completed([future], 0))
-        thread = spawn(future.set_running_or_notify_cancel)
-        self.assertEqual(futures.wait([future]), ({future}, set()))
-        thread.join()
+        with Meanwhile(future.set_running_or_notify_cancel):
+            self.assertEqual(futures.wait([future]), ({future}, set()))
 
     def test_errors(self):
         with self.assertRaises(ValueError) as caught:
@@ -52,7 +72,7 @@ class WaitTests(unittest.TestCase):
         for call in (lambda: futures.wait(), lambda: futures.wait(5), lambda: futures.wait([], wrong=1),
                      lambda: futures.as_completed(), lambda: futures.as_completed(5),
                      lambda: futures.wait([futures.Future()], 'x'),
-                     lambda: futures.as_completed([], timeout='x')):
+                     lambda: futures.as_completed([futures.Future()], timeout='x')):
             self.assertRaises(TypeError, call)
         self.assertRaises(AttributeError, futures.wait, [1])
 
@@ -89,6 +109,13 @@ class AsCompletedTests(unittest.TestCase):
         self.assertEqual(list(iterator), fs)
         thread.join()
 
+    def test_one_is_enough(self):
+        first, second = futures.Future(), futures.Future()
+        iterator = futures.as_completed([second, first])
+        for future in first, second:
+            with Meanwhile(future.set_result, 1):
+                self.assertIs(next(iterator), future)
+
     def test_timeout(self):
         fs = [done(), futures.Future(), futures.Future()]
         iterator = futures.as_completed(fs, 0)
@@ -107,17 +134,15 @@ class AsCompletedTests(unittest.TestCase):
         future, errors = futures.Future(), []
         iterator = futures.as_completed([future])
 
-        def handle(number, frame):
+        def handle():
             for call in (iterator.close, iterator.__next__):
                 try:
                     call()
                 except ValueError as error:
                     errors.append(str(error))
             future.set_result(1)
-        before = signal.signal(signal.SIGALRM, handle)
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-        self.assertIs(next(iterator), future)
-        signal.signal(signal.SIGALRM, before)
+        with Meanwhile(handle):
+            self.assertIs(next(iterator), future)
         self.assertEqual(errors, ['generator already executing'] * 2)
 
     def test_drops_what_it_has_given(self):
