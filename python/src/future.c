@@ -228,9 +228,9 @@ static PyObject *wait_open(future *self, thrum_deadline deadline, bool want_exce
 }
 
 PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_exception) {
-    if (self->condition == NULL && future_wait(self, deadline) == FAILED)
+    if (!future_is_open(self) && future_wait(self, deadline) == FAILED)
         return NULL;
-    if (self->condition != NULL)
+    if (future_is_open(self))
         return wait_open(self, deadline, want_exception);
     return outcome_of(self, want_exception);
 }

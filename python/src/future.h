@@ -24,6 +24,13 @@ enum future_state {
     FUTURE_STATES
 };
 
+/* Changes under the guard and may be looked at without it. */
+#ifdef Py_GIL_DISABLED
+#define SHARED _Atomic
+#else
+#define SHARED
+#endif
+
 struct watch;
 
 /* The fields are under the guard, but for `done`, and the task, which is the pool's. */
@@ -35,7 +42,7 @@ typedef struct future {
     struct watch *watches;        /* who waits for it with others, in C */
     PyObject *thread;             /* the thread that failed; NULL: not known */
     thrum_event done;             /* set in CANCELLED and after */
-    unsigned char state;          /* enum future_state */
+    SHARED unsigned char state;   /* enum future_state */
     bool unread;                  /* failed, and nobody has looked at the exception */
     PyObject *fn, *args, *kwargs; /* the task; NULL: none. Visited and cleared, else untouched */
     struct future *next;          /* the pool's queue; not visited */
@@ -106,6 +113,11 @@ PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_except
 
 /* The names of the states, as programs know them. */
 const char *future_state_name(const future *self);
+
+/* Whether a program has looked at its condition, or holds another one that it has set. */
+static inline bool future_is_open(future *self) {
+    return __atomic_load_n(&self->condition, __ATOMIC_RELAXED) != NULL;
+}
 
 /* The object that _condition shows, made if need be: from then on each change of state takes it.
  * A new reference. */

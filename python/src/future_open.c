@@ -48,8 +48,11 @@ int waiters_tell(future *self) {
     const char *method = self->state == FUTURE_NOTIFIED ? "add_cancelled"
                          : self->exception != NULL      ? "add_exception"
                                                         : "add_result";
-    PyObject *list = Py_XNewRef(self->waiters);
+    PyObject *list;
     int rc = 0;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    list = Py_XNewRef(self->waiters);
+    Py_END_CRITICAL_SECTION();
     if (self->state != FUTURE_NOTIFIED && self->state != FUTURE_FINISHED)
         Py_CLEAR(list);
     for (Py_ssize_t i = 0; list != NULL && rc == 0 && i < PyList_GET_SIZE(list); i++) {

@@ -307,15 +307,19 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* The standard library's class, also when ours stands in its place: the one above `object`. */
+/* The standard library's class, also when ours, or a subclass, stands in its place: the last of the
+ * name. */
 static PyObject *standard_future(PyObject *base) {
     PyObject *found = PyObject_GetAttrString(base, "Future");
     if (found == NULL || !PyType_Check(found))
         return found;
     PyObject *mro = ((PyTypeObject *)found)->tp_mro;
-    PyObject *standard = Py_NewRef(PyTuple_GET_ITEM(mro, PyTuple_GET_SIZE(mro) - 2));
-    Py_DECREF(found);
-    return standard;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
+        PyObject *type = PyTuple_GET_ITEM(mro, i);
+        if (strcmp(((PyTypeObject *)type)->tp_name, "Future") == 0)
+            Py_SETREF(found, Py_NewRef(type));
+    }
+    return found;
 }
 
 static int borrow_names(toolbox *state) {

@@ -10,7 +10,7 @@ import threading
 import thrum.futures as futures
 
 # The standard library's class, which is a base of ours.
-PlainFuture = futures.Future.__mro__[-2]
+PlainFuture = futures.Future.__bases__[-1]
 SEED = int(os.environ.get('THRUM_SEED', random.SystemRandom().randrange(1 << 30)))
 
 
