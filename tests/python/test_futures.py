@@ -136,6 +136,14 @@ class SameAsStandardTests(unittest.TestCase):
             self.assertRaises(SystemExit, future.set_result, 1)
             self.assertEqual((calls, future.result()), ([future], 1))
 
+    def test_long_chain_of_callbacks(self):
+        chain = [futures.Future() for _ in range(100_000)]
+        for future, following in zip(chain, chain[1:]):
+            future.add_done_callback(following.set_result)
+        chain[0].set_result(0)
+        self.assertIn('RecursionError', self.records.texts[-1][-1])
+        self.assertIs(chain[1].result(), chain[0])
+
     def test_exception_is_the_same_object(self):
         error = KeyError('x')
         future = failed(error)
@@ -169,6 +177,13 @@ class SubclassTests(unittest.TestCase):
         self.assertRegex(repr(named), r'^<Named at 0x[0-9a-f]+ state=finished returned int>$')
         self.assertEqual(futures.wait([named, calling]).done, {named, calling})
         self.assertEqual(list(futures.as_completed([named, calling])), [named, calling])
+        refs, chain = sys.getrefcount(Named), None
+        for _ in range(200_000):
+            following = Named('chain')
+            following.set_result(chain)
+            chain = following
+        del chain, following
+        self.assertEqual(sys.getrefcount(Named), refs)
 
 
 class MemoryTests(unittest.TestCase):
