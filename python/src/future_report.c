@@ -137,14 +137,15 @@ void future_report(future *self) {
     PyErr_Fetch(&type, &value, &traceback);
     toolbox *state = toolbox_of(Py_TYPE(self));
     PyObject *exception = Py_XNewRef(self->exception);
+    bool tells = state != NULL && state->report_unread && exception != NULL &&
+                 PyExceptionInstance_Check(exception);
     self->unread = false;
-    if (state != NULL && state->report_unread && exception != NULL &&
-        PyExceptionInstance_Check(exception) && tell_hook(state, exception, self->thread) < 0) {
+    if (tells && tell_hook(state, exception, self->thread) < 0) {
         PyErr_Clear();
         raise_exception(exception);
-    }
-    if (PyErr_Occurred())
         PyErr_WriteUnraisable(NULL);
+    }
+    PyErr_Clear(); /* the module may be gone at the end of the interpreter */
     Py_XDECREF(exception);
     PyErr_Restore(type, value, traceback);
 }

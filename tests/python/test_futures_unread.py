@@ -116,10 +116,31 @@ class UnreadTests(unittest.TestCase):
                                r'(.|\n)*OSError: unread\n$')
         done = run_python(self.PROGRAM, THRUM_REPORT_UNREAD='0')
         self.assertEqual((done.returncode, done.stderr), (0, ''))
-        done = run_python(self.PROGRAM + 'import sys, threading\n'
-                          'sys.modules["x"] = future\nfuture.me = future\ndel threading.excepthook\n')
-        self.assertEqual(done.returncode, 0)
-        self.assertNotIn('Fatal', done.stderr)
+
+    LAST = ('''
+import builtins, logging, sys, threading
+import thrum, thrum.futures as futures
+def unread(place):
+    future = futures.Future()
+    future.set_exception(OSError(f'in {place}'))
+    return future
+for place in (builtins, futures, futures.Future, logging, sys, threading, threading.main_thread(),
+              thrum._thrum):
+    place.last = unread(place)
+variable, cycle = unread('a variable'), unread('a cycle')
+cycle.me, cycle.type = cycle, type('Own', (futures.Future,), {})
+cycle.type.last = cycle.type()
+cycle.type.last.set_exception(OSError('of the type itself'))
+''')
+
+    def test_last_of_all(self):
+        """They die while the interpreter takes itself to pieces."""
+        for more in ('', 'del threading.excepthook'):
+            done = run_python(self.LAST + more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for text in ('in a variable', 'in a cycle', 'of the type itself'):
+                self.assertIn(text, done.stderr)
+        self.assertEqual(run_python(self.LAST + 'sys.stderr = sys.__stderr__ = None').returncode, 0)
 
 
 if __name__ == '__main__':
