@@ -65,6 +65,9 @@ class MainTests(unittest.TestCase):
         done = self.run_python('-m', 'thrum', self.script, stats='1')
         self.assertRegex(done.stderr, r'^thrum: made Condition \d+, Event \d+, Queue 1\n$')
         self.assertEqual(self.run_python('-m', 'thrum', self.script).stderr, '')
+        done = self.run_python('-m', 'thrum', '-c', 'from concurrent.futures import Future, wait\n'
+                               'fs = [Future(), Future()]\nwait(fs, 0)', stats='1')
+        self.assertEqual(done.stderr, 'thrum: made Future 2\n')
 
     def test_misuse(self):
         for args in ((), ('-m',), ('-x',), ('absent.py',)):
