@@ -19,6 +19,7 @@ static const char *const names[KINDS] = {
     [LIFO_QUEUE] = "LifoQueue",
     [PRIORITY_QUEUE] = "PriorityQueue",
     [FUTURE] = "Future",
+    [THREAD_POOL_EXECUTOR] = "ThreadPoolExecutor",
 };
 
 toolbox *toolbox_of(PyTypeObject *type) {
@@ -58,6 +59,8 @@ static PyObject *load_futures(PyObject *module, PyObject *unused) {
     toolbox *state = PyModule_GetState(module);
     (void)unused;
     if (state->types[FUTURE] == NULL && add_future(module, state) < 0)
+        return NULL;
+    if (state->types[THREAD_POOL_EXECUTOR] == NULL && add_executor(module, state) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -75,6 +75,9 @@ typedef enum { FAILED = -1, WOKEN, TIMED_OUT } outcome;
 struct waiter *waiter_new(void);
 void waiter_free(struct waiter *waiter);
 
+/* How many forks lie behind this process; those since the first waiter are counted. */
+unsigned process_generation(void);
+
 /* Returns how many wait, and forgets those that a fork has left behind. */
 Py_ssize_t waitlist_length(waitlist *list);
 
@@ -144,6 +147,7 @@ enum kind {
     LIFO_QUEUE,
     PRIORITY_QUEUE,
     FUTURE,
+    THREAD_POOL_EXECUTOR,
     KINDS
 };
 
@@ -163,11 +167,15 @@ typedef struct toolbox {
     PyObject *std_wait, *std_as_completed; /* the standard library's own */
     PyObject *done_and_not_done;
     PyTypeObject *future_layout, *completed_type;
+    PyObject *futures_thread;  /* concurrent.futures.thread */
+    PyObject *threads_queues; /* its _threads_queues, or our own: whom the end of the interpreter waits for */
+    PyTypeObject *executor_layout, *pool_type, *results_type, *unordered_type, *sink_type, *queue_view_type;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
     PyObject *str_release_save, *str_acquire_restore, *str_is_owned, *str_at_fork_reinit;
     Py_ssize_t made[KINDS]; /* objects, for statistics */
     bool report_unread;     /* whether futures tell what nobody has read */
+    bool exiting;           /* no pool takes anything more: the interpreter ends */
 } toolbox;
 
 /* The state of the module that `type` belongs to. */
@@ -180,6 +188,7 @@ PyObject *make(PyTypeObject *type, toolbox *state, enum kind kind);
 int add_barrier(PyObject *module, toolbox *state);
 int add_condition(PyObject *module, toolbox *state);
 int add_event(PyObject *module, toolbox *state);
+int add_executor(PyObject *module, toolbox *state);
 int add_future(PyObject *module, toolbox *state);
 int add_queue(PyObject *module, toolbox *state);
 int add_semaphore(PyObject *module, toolbox *state);

@@ -21,6 +21,8 @@ struct waiter *waiter_new(void) {
     return waiter;
 }
 
+unsigned process_generation(void) { return generation; }
+
 void waiter_free(struct waiter *waiter) { PyMem_RawFree(waiter); }
 
 void waitlist_clear(waitlist *list) {

@@ -5,6 +5,7 @@ A drop-in for the standard module of Python 3.15. The exceptions are the standar
 Future is a subclass of its Future, so that asyncio and every other module takes it."""
 
 import concurrent.futures as _standard
+import concurrent.futures.thread  # noqa: F401
 import os
 from concurrent.futures import (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, BrokenExecutor,
                                 CancelledError, Executor, InvalidStateError, TimeoutError)
@@ -14,12 +15,12 @@ from . import _thrum
 
 _thrum.load_futures()
 
-from ._thrum import Future, as_completed, report_unread, wait  # noqa: E402
+from ._thrum import Future, ThreadPoolExecutor, as_completed, report_unread, wait  # noqa: E402
 
 if os.environ.get('THRUM_REPORT_UNREAD') == '0':
     report_unread(False)
 
-REPLACED = ('Future', 'as_completed', 'wait')
+REPLACED = ('Future', 'ThreadPoolExecutor', 'as_completed', 'wait')
 
 __all__ = list(_standard.__all__)
 if 'InvalidStateError' not in __all__:
@@ -30,7 +31,7 @@ __all__ += ['DoneAndNotDoneFutures', 'report_unread']
 def install():
     """Put these in the place of the standard module's own. thrum.install() calls it."""
     for name in REPLACED:
-        for module in (_standard, _standard._base):
+        for module in (_standard, _standard._base, _standard.thread):
             if hasattr(module, name):
                 setattr(module, name, globals()[name])
 
