@@ -102,6 +102,7 @@ static int intern(toolbox *state) {
     } strings[] = {
         {&state->str_acquire, "acquire"},
         {&state->str_release, "release"},
+        {&state->str_run, "run"},
         {&state->str_locked, "locked"},
         {&state->str_enter, "__enter__"},
         {&state->str_exit, "__exit__"},

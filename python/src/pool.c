@@ -106,14 +106,6 @@ static bool runs_nevertheless(PyObject *thread) {
     return runs;
 }
 
-/* Lists a thread where threads are waited for when the interpreter ends. */
-static int list_thread(pool *self, PyObject *thread) {
-    PyObject *view = pool_queue_view(self);
-    int rc = view == NULL ? -1 : PyObject_SetItem(self->state->threads_queues, thread, view);
-    Py_XDECREF(view);
-    return rc < 0 ? -1 : PySet_Add(self->threads, thread);
-}
-
 static int start_worker(pool *self) {
     self->workers++;
     self->starting++;
@@ -128,7 +120,7 @@ static int start_worker(pool *self) {
         self->starting--;
         self->ended = self->over && self->workers == 0;
         rc = NO_WORKER;
-    } else if (done == NULL || list_thread(self, thread) < 0) {
+    } else if (done == NULL || PySet_Add(self->threads, thread) < 0) {
         rc = RAISED;
     }
     Py_XDECREF(done);

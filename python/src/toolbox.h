@@ -172,6 +172,7 @@ typedef struct toolbox {
     PyTypeObject *executor_layout, *pool_type, *results_type, *unordered_type, *sink_type, *queue_view_type;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
+    PyObject *str_run;
     PyObject *str_release_save, *str_acquire_restore, *str_is_owned, *str_at_fork_reinit;
     Py_ssize_t made[KINDS]; /* objects, for statistics */
     bool report_unread;     /* whether futures tell what nobody has read */

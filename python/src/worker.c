@@ -84,7 +84,7 @@ static PyObject *call_in_context(future *task) {
 /* What a subclass has made of the call is run by what it has made for the worker. */
 static PyObject *call_prepared(struct worker *me, future *task) {
     if (me != NULL && me->context != NULL)
-        return PyObject_CallMethod(me->context, "run", "O", task->fn);
+        return PyObject_CallMethodOneArg(me->context, me->pool->state->str_run, task->fn);
     PyErr_SetString(PyExc_RuntimeError, "only a worker of this executor can run its calls");
     return NULL;
 }
@@ -244,14 +244,32 @@ static bool initialise(pool *self, struct worker *me) {
     return false;
 }
 
-/* The thread leaves the lists in which it is waited for; `threads` keeps those that leave with the pool. */
-static void unlist(pool *self) {
+/* Lists the thread where the end of the interpreter waits for it. NULL: then it is waited for as any other thread. */
+static PyObject *list_thread(pool *self) {
     PyObject *thread = PyObject_CallMethod(self->state->threading_module, "current_thread", NULL);
-    if (thread == NULL || PyObject_DelItem(self->state->threads_queues, thread) < 0)
+    PyObject *view = pool_queue_view(self);
+    if (thread == NULL || view == NULL ||
+        PyObject_SetItem(self->state->threads_queues, thread, view) < 0)
+        Py_CLEAR(thread);
+    PyErr_Clear();
+    Py_XDECREF(view);
+    if (self->state->exiting) {
+        Py_BEGIN_CRITICAL_SECTION(self);
+        pool_end(self);
+        Py_END_CRITICAL_SECTION();
+    }
+    return thread;
+}
+
+/* `threads` keeps those that leave with the pool. Steals `thread`. */
+static void unlist(pool *self, PyObject *thread) {
+    if (thread == NULL)
+        return;
+    if (PyObject_DelItem(self->state->threads_queues, thread) < 0)
         PyErr_Clear();
-    if (thread != NULL && !self->over && PySet_Discard(self->threads, thread) < 0)
+    if (!self->over && PySet_Discard(self->threads, thread) < 0)
         PyErr_Clear();
-    Py_XDECREF(thread);
+    Py_DECREF(thread);
 }
 
 static void leave_pool(pool *self) {
@@ -265,6 +283,7 @@ static void leave_pool(pool *self) {
 PyObject *thrum_py_work(PyObject *object, PyObject *unused) {
     pool *self = (pool *)Py_NewRef(object);
     struct worker *me = thrum_py_worker = worker_new(self);
+    PyObject *thread = list_thread(self);
     bool usable = me != NULL && me->waiter != NULL && initialise(self, me);
     (void)unused;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -274,8 +293,8 @@ PyObject *thrum_py_work(PyObject *object, PyObject *unused) {
         work(self, me);
     if (me != NULL)
         finalise(me);
+    unlist(self, thread);
     if (me == NULL || !forked(me)) {
-        unlist(self);
         Py_BEGIN_CRITICAL_SECTION(self);
         leave_pool(self);
         Py_END_CRITICAL_SECTION();

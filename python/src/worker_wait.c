@@ -15,7 +15,7 @@ static thrum_lock circles;
 static unsigned long walks; /* under the lock */
 
 static bool is_lost(const future *task) {
-    if (task->state == FUTURE_PENDING)
+    if (task->state == FUTURE_PENDING || task->state == FUTURE_CANCELLED)
         return task->pool == &thrum_py_lost ||
                (task->pool != NULL && ((pool *)task->pool)->generation != process_generation());
     const struct worker *runner = runner_of(task);
@@ -25,9 +25,10 @@ static bool is_lost(const future *task) {
 
 /* Ends what a thread of the parent process would have done. */
 static int give_up(future *task) {
-    if (task->state == FUTURE_PENDING)
-        return future_cancel(task) < 0 ? -1 : 1;
+    bool runs = task->state == FUTURE_RUNNING;
     task->pool = NULL;
+    if (!runs)
+        return future_cancel(task) < 0 || future_start(task) < 0 ? -1 : 1;
     PyErr_SetString(PyExc_RuntimeError, "the thread that ran this task is not in this process");
     return future_set_raised(task) < 0 ? -1 : 1;
 }
