@@ -70,13 +70,13 @@ static bool of_pool(const pool *self, const future *task) {
     return runner != NULL && runner->pool == self;
 }
 
-/* Lets another worker come for what is ready. 0, or -1 with an exception: nobody would come. */
+/* Lets another worker come for what is ready. 0, or NO_WORKER or RAISED with an exception. */
 static int block(struct worker *me) {
     pool *self = me->pool;
     if (self->blocked >= MOST_BLOCKED) {
         PyErr_Format(PyExc_RuntimeError, "%zd tasks of this executor wait for others of its tasks",
                      self->blocked);
-        return -1;
+        return RAISED;
     }
     me->blocked = true;
     self->busy--;
@@ -200,6 +200,22 @@ static void await_no_more(struct worker *me) {
     thrum_lock_release(&circles);
 }
 
+/* No thread can be started to come for what `me` waits for, as in the end of the interpreter: it is run here in any case. Keeps the exception
+ * if there is nothing to run. */
+static int help_anyway(struct worker *me, future *const *tasks, Py_ssize_t n) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    int helped = help_some(me, tasks, n, false);
+    if (helped == 0) {
+        PyErr_Restore(type, value, traceback);
+        return -1;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return helped;
+}
+
 /* In a worker: what before_wait() does. */
 static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, bool forever, bool all) {
     pool *self = me->pool;
@@ -214,14 +230,14 @@ static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, b
         rc = block(me);
         Py_END_CRITICAL_SECTION();
     }
-    if (rc == 0 && forever)
-        rc = await(me, tasks, n, all);
+    if (rc == 0 && forever && await(me, tasks, n, all) < 0)
+        rc = RAISED;
     if (rc == 0)
         return 0;
     Py_BEGIN_CRITICAL_SECTION(self);
     unblock(me);
     Py_END_CRITICAL_SECTION();
-    return -1;
+    return rc == NO_WORKER ? help_anyway(me, tasks, n) : -1;
 }
 
 static int before_wait(future *const *tasks, Py_ssize_t n, bool forever, bool all) {

@@ -146,6 +146,21 @@ class ReplacementTests(unittest.TestCase):
             self.assertEqual(future.result(), 'went on')
             gate.open.set()
 
+    def test_no_thread_to_replace_it(self):
+        """Then the call is run in the place of waiting after all."""
+        before = threading.Thread.start
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+        with Pool(1) as pool:
+            def work():
+                threading.Thread.start = refuse
+                try:
+                    return pool.submit(ident).result(60), ident()
+                finally:
+                    threading.Thread.start = before
+            self.assertEqual(len(set(pool.submit(work).result())), 1)
+
     def test_waits_for_running_calls(self):
         """Two that wait for one which runs, and for one that waits in the queue."""
         gate = Gate()
