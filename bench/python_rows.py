@@ -249,6 +249,64 @@ def future_trip(futures):
     return run
 
 
+def nothing():
+    pass
+
+
+def same(value):
+    return value
+
+
+def submit_all(workers):
+    def make(futures):
+        pool = futures.ThreadPoolExecutor(workers)
+
+        def run(n):
+            for future in [pool.submit(nothing) for _ in range(n)]:
+                future.result()
+        return run
+    return make
+
+
+row('submit 20k, then all results, 1 worker', n=20_000)(each(submit_all(1)))
+row('submit 20k, then all results, 4 workers', n=20_000)(each(submit_all(4)))
+
+
+@row('Executor.map of 100k', n=100_000)
+@each
+def executor_map(futures):
+    pool = futures.ThreadPoolExecutor(1)
+
+    def run(n):
+        for _ in pool.map(same, range(n)):
+            pass
+    return run
+
+
+@row('submit 10k + as_completed', n=10_000)
+@each
+def submit_as_completed(futures):
+    pool = futures.ThreadPoolExecutor(1)
+
+    def run(n):
+        for future in futures.as_completed([pool.submit(nothing) for _ in range(n)]):
+            future.result()
+    return run
+
+
+def submit_trip(futures):
+    pool = futures.ThreadPoolExecutor(1)
+
+    def run(n):
+        for _ in range(n):
+            pool.submit(nothing).result()
+    return run
+
+
+row('submit round trip, one core', n=3000)(each(submit_trip))
+row('submit round trip', n=3000, pinned=False)(each(submit_trip))
+
+
 def empty(n):
     for _ in range(n):
         pass

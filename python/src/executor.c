@@ -3,8 +3,8 @@
 #include "executor.h"
 
 
-/* The arguments of a task as one tuple: (*args, *keyword values), then the context of a pool with contexts. NULL without an exception:
- * there are none. */
+/* The arguments of a task as one tuple: (*args, *keyword values), then the context of a pool
+ * with contexts. NULL without an exception: there are none. */
 static PyObject *pack(PyObject *const *args, Py_ssize_t n, bool context) {
     if (n == 0 && !context)
         return NULL;
@@ -170,7 +170,8 @@ static int shut_down(pool *self, bool waits, bool cancel, thrum_deadline deadlin
     return result == WOKEN ? join_threads(self) : -1;
 }
 
-static PyObject *shutdown(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *shutdown(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames) {
     static const char *const names[] = {"wait", "cancel_futures", "timeout"};
     PyObject *given[3] = {Py_True, Py_False, NULL};
     thrum_deadline deadline;
@@ -319,7 +320,8 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* The standard library's class, also when ours stands in its place: the one above Executor and object. */
+/* The standard library's class, also when ours stands in its place: the one above Executor and
+ * object. */
 static PyObject *standard_executor(toolbox *state) {
     PyObject *found = PyObject_GetAttrString(state->futures_thread, "ThreadPoolExecutor");
     if (found == NULL || !PyType_Check(found))

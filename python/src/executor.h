@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool is what an executor shares with its workers, and outlives it. A task is its future. The queue links futures by
- * `next` and owns a reference to each; it may hold some that were cancelled or run by who waits for them.
+/* A pool is what an executor shares with its workers, and outlives it. A task is its future. The
+ * queue links futures by `next` and owns a reference to each; it may hold some that were
+ * cancelled or run by who waits for them.
  *
  * future's state   its `pool`
  * PENDING          the pool in whose queue it stands, or thrum_py_lost after a fork
  * RUNNING          the worker that runs it, with TAG set
- * else             not looked at; NULL or the pool, if it still stands in the queue */
+ * else             not looked at; NULL or the pool, if it still stands in the queue  */
 #ifndef THRUM_PYTHON_EXECUTOR_H
 #define THRUM_PYTHON_EXECUTOR_H
 
@@ -17,7 +18,8 @@ enum overflow { OVERFLOW_BLOCK, OVERFLOW_REFUSE, OVERFLOW_CALLER_RUNS };
 /* How many workers more than max_workers there may be, each in the place of one that waits. */
 #define MOST_BLOCKED 256
 
-/* The counts are under the guard. A worker stands in one of starting, idle (length + pending), busy, blocked. */
+/* The counts are under the guard. A worker stands in one of starting, idle (length + pending),
+ * busy, blocked. */
 typedef struct pool {
     PyObject_HEAD
     toolbox *state;
@@ -41,14 +43,15 @@ typedef struct pool {
     bool over;    /* nothing will be submitted any more: workers leave when the queue is empty */
     PyObject *threads; /* a set */
     PyObject *prefix, *initializer, *initargs;
-    PyObject *create_context, *resolve_task; /* what prepare_context() of a subclass made, or NULL */
+    PyObject *create_context, *resolve_task; /* of prepare_context() of a subclass, or NULL */
     PyObject *broken_type;  /* what is raised then; NULL: BrokenThreadPool */
     PyObject *broken;       /* why it cannot be used any more: a str, or NULL */
     PyObject *broken_error; /* the exception of the initializer */
     PyObject *shutdown_lock; /* made when looked at */
 } pool;
 
-/* A thread that works. Never freed, but used again: who waits may look at one whose thread has ended. */
+/* A thread that works. Never freed, but used again: who waits may look at one whose thread has
+ * ended. */
 struct worker {
     pool *pool;
     struct waiter *waiter; /* for when it is idle */
@@ -86,7 +89,8 @@ extern _Thread_local struct worker *thrum_py_worker;
 /* Stands in a future for a pool of the parent process. */
 extern char thrum_py_lost;
 
-/* All of these require the GIL, or an attached thread; those of a pool are under its guard unless they say otherwise. */
+/* All of these require the GIL, or an attached thread; those of a pool are under its guard
+ * unless they say otherwise. */
 
 /* What a submit has to say to a pool that takes nothing more: 0, or -1 with an exception. */
 int pool_refuses(pool *self);
@@ -94,21 +98,23 @@ int pool_refuses(pool *self);
 /* After a fork: in the child the pool has no workers and an empty queue. */
 void pool_check_fork(pool *self);
 
-/* Submits fn(*args), where the last of `args` are the values of `kwnames`; steals `args`. Not under the guard. */
+/* Submits fn(*args), where the last of `args` are the values of `kwnames`; steals `args`. Not
+ * under the guard. */
 future *pool_submit(pool *self, PyObject *fn, PyObject *args, PyObject *kwnames);
 
 /* Computes `ready` and `room`. */
 void pool_recount(pool *self);
 
-/* Sees to it that a worker comes for what is ready: wakes one, or starts one. 0, or with an exception: no thread could be started,
- * or one was and a signal handler raised meanwhile. */
+/* Sees to it that a worker comes for what is ready: wakes one, or starts one. 0, or with an
+ * exception: no thread could be started, or one was and a signal handler raised meanwhile. */
 enum { NO_WORKER = -1, RAISED = -2 };
 int pool_wake(pool *self);
 
 /* The workers leave as soon as the queue is empty. */
 void pool_end(pool *self);
 
-/* Takes all tasks out of the queue and cancels them, or makes them fail because the pool is broken. Not under the guard. */
+/* Takes all tasks out of the queue and cancels them, or makes them fail because the pool is
+ * broken. Not under the guard. */
 void pool_cancel_queued(pool *self);
 void pool_fail_queued(pool *self);
 
@@ -128,7 +134,8 @@ int add_pool(PyObject *module, toolbox *state);
 /* The loop of a worker: what threading.Thread calls. */
 PyObject *thrum_py_work(PyObject *pool, PyObject *unused);
 
-/* Runs a task which has been started, in the thread of `me`, or in one that is no worker: NULL. Not under a guard. */
+/* Runs a task which has been started, in the thread of `me`, or in one that is no worker: NULL.
+ * Not under a guard. */
 void run_task(pool *self, struct worker *me, future *task);
 
 /* Makes workers help, and be replaced, while they wait for futures. */
@@ -140,7 +147,8 @@ bool executor_is_plain(executor *self);
 /* Submits fn(*args) to a plain executor; steals `args`. */
 PyObject *executor_submit_args(executor *self, PyObject *fn, PyObject *args);
 
-/* What map() and imap_unordered() return, for the tuples of `args`, an iterator. buffersize 0: no limit. */
+/* What map() and imap_unordered() return, for the tuples of `args`, an iterator. buffersize 0:
+ * no limit. */
 PyObject *make_results(executor *to, PyObject *fn, PyObject *args, Py_ssize_t buffersize,
                        thrum_deadline deadline);
 PyObject *make_unordered(executor *to, PyObject *fn, PyObject *args, Py_ssize_t buffersize);

@@ -53,7 +53,8 @@ static int set_limit(pool *self, PyObject *limit, PyObject *overflow) {
     self->queue_limit = n;
     self->overflow = OVERFLOW_BLOCK;
     for (int i = 0; overflow != NULL && i < 3; i++) {
-        if (PyUnicode_Check(overflow) && PyUnicode_CompareWithASCIIString(overflow, words[i]) == 0) {
+        if (PyUnicode_Check(overflow) &&
+            PyUnicode_CompareWithASCIIString(overflow, words[i]) == 0) {
             self->overflow = (enum overflow)i;
             return 0;
         }
@@ -94,7 +95,8 @@ static int set_initializer(pool *self, PyObject *function, PyObject *args) {
     return 0;
 }
 
-/* prepare_context() of a subclass, as InterpreterPoolExecutor has it; NULL, if it has none of its own, or with an exception. */
+/* prepare_context() of a subclass, as InterpreterPoolExecutor has it; NULL, if it has none of
+ * its own, or with an exception. */
 static PyObject *own_prepare(PyObject *self, toolbox *state) {
     PyTypeObject *base = state->types[THREAD_POOL_EXECUTOR];
     PyObject *own = NULL, *standard = NULL, *name = PyUnicode_FromString("prepare_context");
@@ -112,7 +114,8 @@ static PyObject *own_prepare(PyObject *self, toolbox *state) {
     return own;
 }
 
-/* The contexts that a subclass makes for its workers take the initializer's part. `kwargs`: what __init__() does not know. */
+/* The contexts that a subclass makes for its workers take the initializer's part. `kwargs`: what
+ * __init__() does not know. */
 static int use_contexts(pool *self, PyObject *prepare, PyObject *initializer, PyObject *kwargs) {
     PyObject *args = Py_BuildValue("(OO)", initializer, self->initargs), *pair = NULL;
     if (args != NULL)
@@ -155,8 +158,9 @@ static PyObject *take_unknown(PyObject *kwargs) {
 static int set_all(PyObject *object, PyObject *const *given, PyObject *prepare, PyObject *unknown) {
     pool *self = ((executor *)object)->pool;
     int context = given[CONTEXT] == NULL ? 0 : PyObject_IsTrue(given[CONTEXT]);
+    PyObject *initializer = prepare != NULL ? Py_None : given[INITIALIZER];
     if (context < 0 || set_workers(self, given[MAX_WORKERS]) < 0 ||
-        set_initializer(self, prepare != NULL ? Py_None : given[INITIALIZER], given[INITARGS]) < 0 ||
+        set_initializer(self, initializer, given[INITARGS]) < 0 ||
         set_limit(self, given[QUEUE_LIMIT], given[OVERFLOW]) < 0 ||
         set_prefix(object, self, given[PREFIX]) < 0)
         return -1;

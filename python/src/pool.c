@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue of a pool, and how many work on it.
  *
- * A submit sees to it that somebody comes: a worker on its way to the queue, an idle one that it wakes, or a new one. Who is woken
- * wakes the next when it has taken a task and more are ready, so that one wake is on its way at a time. */
+ * A submit sees to it that somebody comes: a worker on its way to the queue, an idle one that it
+ * wakes, or a new one. Who is woken wakes the next when it has taken a task and more are ready,
+ * so that one wake is on its way at a time. */
 #include "executor.h"
 
 char thrum_py_lost;
@@ -93,7 +94,8 @@ static PyObject *new_thread(pool *self) {
     return thread;
 }
 
-/* Whether a thread whose start() has raised runs nevertheless: a signal handler raised while it came up. */
+/* Whether a thread whose start() has raised runs nevertheless: a signal handler raised while it
+ * came up. */
 static bool runs_nevertheless(PyObject *thread) {
     if (!PyErr_ExceptionMatches(PyExc_RuntimeError) && !PyErr_ExceptionMatches(PyExc_MemoryError))
         return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool as an object of the interpreter, what becomes of it when the interpreter ends, and what _work_queue shows. */
+/* A pool as an object of the interpreter, what becomes of it when the interpreter ends, and what
+ * _work_queue shows. */
 #include "executor.h"
 
 typedef struct queue_view {
@@ -135,7 +136,8 @@ static PyObject *view_empty(PyObject *self, PyObject *unused) {
     return PyBool_FromLong(((queue_view *)self)->pool->queued == 0);
 }
 
-/* In the standard library None in the queue is how a worker is told to look whether it has to end. */
+/* In the standard library None in the queue is how a worker is told to look whether it has to
+ * end. */
 static PyObject *view_put(PyObject *self, PyObject *unused) {
     (void)self;
     (void)unused;

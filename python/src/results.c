@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What map() returns: an iterator over the results of futures, in the order of the calls. It keeps no executor alive, and nothing
- * that it has given out. */
+/* What map() returns: an iterator over the results of futures, in the order of the calls. It
+ * keeps no executor alive, and nothing that it has given out. */
 #include "stream.h"
 
 typedef struct results {

@@ -42,7 +42,8 @@ void row_free(row *self) {
     *self = (row){.items = NULL};
 }
 
-void source_init(source *self, executor *to, PyObject *fn, PyObject *args, thrum_deadline deadline) {
+void source_init(source *self, executor *to, PyObject *fn, PyObject *args,
+                 thrum_deadline deadline) {
     self->fn = Py_NewRef(fn);
     self->args = Py_NewRef(args);
     self->deadline = deadline;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the iterators of map() and imap_unordered() share: where their futures come from, and a row of them. */
+/* What the iterators of map() and imap_unordered() share: where their futures come from, and a
+ * row of them. */
 #ifndef THRUM_PYTHON_STREAM_H
 #define THRUM_PYTHON_STREAM_H
 
@@ -41,7 +42,8 @@ PyObject *row_last(row *self);
 /* Frees the memory of an empty row. */
 void row_free(row *self);
 
-void source_init(source *self, executor *to, PyObject *fn, PyObject *args, thrum_deadline deadline);
+void source_init(source *self, executor *to, PyObject *fn, PyObject *args,
+                 thrum_deadline deadline);
 
 /* Submits the next call: 1 with its future, or 0 when there is none, or -1 with an exception. */
 int source_submit(source *self, executor *to, PyObject **item);
@@ -49,8 +51,8 @@ int source_submit(source *self, executor *to, PyObject **item);
 /* After the first submits, of which the last one returned `rc`: 0, or -1 with an exception. */
 int source_begun(source *self, executor *to, int rc);
 
-/* Whether another one may be submitted, to the executor *to; then it has to be closed with what source_submit() returned. Keeps
- * what went wrong for source_failed(). */
+/* Whether another one may be submitted, to the executor *to; then it has to be closed with what
+ * source_submit() returned. Keeps what went wrong for source_failed(). */
 bool source_opens(source *self, executor **to);
 void source_closes(source *self, executor *to, int rc);
 
@@ -60,7 +62,8 @@ bool source_failed(source *self);
 /* Nothing more is submitted. */
 void source_end(source *self);
 
-/* What a future returns, which has to be waited for; and its cancellation, which keeps the exception that is set. */
+/* What a future returns, which has to be waited for; and its cancellation, which keeps the
+ * exception that is set. */
 PyObject *source_result(source *self, PyObject *item);
 void source_cancel(source *self, PyObject *item);
 

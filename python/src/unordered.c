@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What imap_unordered() returns: an iterator over results in the order in which they come. The futures know a sink, not the iterator, so
- * that the iterator can be dropped while they are out. */
+/* What imap_unordered() returns: an iterator over results in the order in which they come. The
+ * futures know a sink, not the iterator, so that the iterator can be dropped while they are out. */
 #include "stream.h"
 
 /* All is under its guard. */
@@ -96,7 +96,8 @@ static void end(unordered *self, bool cancel) {
     Py_DECREF((PyObject *)left);
 }
 
-/* The futures that are out, as a list, if somebody wants to know; NULL, with an exception or not. */
+/* The futures that are out, as a list, if somebody wants to know; NULL, with an exception or
+ * not. */
 static PyObject *outstanding(const unordered *self) {
     bool curious = thrum_py_future_hooks != NULL && thrum_py_future_hooks->is_curious();
     return curious && self->from.plain ? PySequence_List(self->sink->out) : NULL;
@@ -136,7 +137,7 @@ static PyObject *take(sink *self) {
 /* The next that is done; NULL: an exception, or the end. */
 static PyObject *next_done(unordered *self) {
     while (!source_failed(&self->from)) {
-        bool waits = PySet_GET_SIZE(self->sink->out) > 0; /* before the look: the last may come meanwhile */
+        bool waits = PySet_GET_SIZE(self->sink->out) > 0; /* first: the last may come meanwhile */
         PyObject *item = take(self->sink);
         if (item != NULL || !waits || wait_for_one(self) < 0)
             return item;

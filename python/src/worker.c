@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker takes tasks and runs them, and gives up the GIL only to wait, or when it was asked to. */
+/* A worker takes tasks and runs them, and gives up the GIL only to wait, or when it was asked
+ * to. */
 #include "executor.h"
 
 #include <thrum/lock.h>
@@ -7,7 +8,8 @@
 
 /* How long a worker that is one too many stays for others that might have to wait, in seconds. */
 #define SURPLUS_STAYS 1.0
-/* After how many nanoseconds a row of tasks that are no Python code lets other threads have the GIL, as the interpreter does. */
+/* After how many nanoseconds a row of tasks that are no Python code lets other threads have the
+ * GIL, as the interpreter does. */
 #define SWITCH_INTERVAL 5000000
 
 _Thread_local struct worker *thrum_py_worker;
@@ -244,7 +246,8 @@ static bool initialise(pool *self, struct worker *me) {
     return false;
 }
 
-/* Lists the thread where the end of the interpreter waits for it. NULL: then it is waited for as any other thread. */
+/* Lists the thread where the end of the interpreter waits for it. NULL: then it is waited for as
+ * any other thread. */
 static PyObject *list_thread(pool *self) {
     PyObject *thread = PyObject_CallMethod(self->state->threading_module, "current_thread", NULL);
     PyObject *view = pool_queue_view(self);

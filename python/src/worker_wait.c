@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A task that waits for another one of its pool runs it, if it has not started, or lets another worker take its place.
- * A circle of tasks that wait for each other without a time limit is an error for the one that closes it. */
+/* A task that waits for another one of its pool runs it, if it has not started, or lets another
+ * worker take its place. A circle of tasks that wait for each other without a time limit is an
+ * error for the one that closes it. */
 #include "executor.h"
 
 #include <thrum/lock.h>
@@ -10,7 +11,8 @@
 /* How many tasks of a circle are named. */
 #define LONGEST_TRAIL 16
 
-/* Guards what workers wait for; whoever stands there waits in a task that does not end meanwhile. */
+/* Guards what workers wait for; whoever stands there waits in a task that does not end
+ * meanwhile. */
 static thrum_lock circles;
 static unsigned long walks; /* under the lock */
 
@@ -200,8 +202,8 @@ static void await_no_more(struct worker *me) {
     thrum_lock_release(&circles);
 }
 
-/* No thread can be started to come for what `me` waits for, as in the end of the interpreter: it is run here in any case. Keeps the exception
- * if there is nothing to run. */
+/* No thread can be started to come for what `me` waits for, as in the end of the interpreter: it
+ * is run here in any case. Keeps the exception if there is nothing to run. */
 static int help_anyway(struct worker *me, future *const *tasks, Py_ssize_t n) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -217,7 +219,8 @@ static int help_anyway(struct worker *me, future *const *tasks, Py_ssize_t n) {
 }
 
 /* In a worker: what before_wait() does. */
-static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, bool forever, bool all) {
+static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, bool forever,
+                        bool all) {
     pool *self = me->pool;
     int rc = 0;
     bool own = false;

@@ -2,7 +2,8 @@
 """concurrent.futures with its futures in C, on the thrum core.
 
 A drop-in for the standard module of Python 3.15. The exceptions are the standard library's own, and
-Future is a subclass of its Future, so that asyncio and every other module takes it."""
+Future and ThreadPoolExecutor are subclasses of its classes, so that asyncio and every other module
+takes them."""
 
 import concurrent.futures as _standard
 import concurrent.futures.thread  # noqa: F401

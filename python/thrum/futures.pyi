@@ -4,11 +4,13 @@ from concurrent.futures import (ALL_COMPLETED as ALL_COMPLETED, FIRST_COMPLETED 
                                 FIRST_EXCEPTION as FIRST_EXCEPTION, BrokenExecutor as BrokenExecutor,
                                 CancelledError as CancelledError, Executor as Executor,
                                 InvalidStateError as InvalidStateError, TimeoutError as TimeoutError)
-from concurrent.futures import Future as _Future
+from concurrent.futures import Future as _Future, ThreadPoolExecutor as _ThreadPoolExecutor
 from concurrent.futures._base import DoneAndNotDoneFutures as DoneAndNotDoneFutures
-from typing import Final, TypeVar
+from types import TracebackType
+from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 _T = TypeVar('_T')
+_P = ParamSpec('_P')
 
 REPLACED: Final[tuple[str, ...]]
 
@@ -24,6 +26,25 @@ class Future(_Future[_T]):
     def set_running_or_notify_cancel(self) -> bool: ...
     def set_result(self, result: _T) -> None: ...
     def set_exception(self, exception: BaseException | None) -> None: ...
+
+class _Results(Iterator[_T]):
+    def close(self) -> None: ...
+
+class ThreadPoolExecutor(_ThreadPoolExecutor):
+    def __init__(self, max_workers: int | None = None, thread_name_prefix: str = '',
+                 initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = (), *,
+                 context: bool = False, queue_limit: int | None = None,
+                 overflow: Literal['block', 'refuse', 'caller_runs'] = 'block') -> None: ...
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]: ...
+    def map(self, fn: Callable[..., _T], /, *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> _Results[_T]: ...
+    def imap_unordered(self, fn: Callable[..., _T], /, *iterables: Iterable[Any],
+                       buffersize: int | None = None) -> _Results[_T]: ...
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False,
+                 timeout: float | None = None) -> None: ...
+    def __enter__(self) -> ThreadPoolExecutor: ...
+    def __exit__(self, t: type[BaseException] | None, v: BaseException | None,
+                 tb: TracebackType | None) -> bool: ...
 
 def wait(fs: Iterable[_Future[_T]], timeout: float | None = None,
          return_when: str = 'ALL_COMPLETED') -> DoneAndNotDoneFutures[_T]: ...
