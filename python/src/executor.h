@@ -18,6 +18,12 @@ enum overflow { OVERFLOW_BLOCK, OVERFLOW_REFUSE, OVERFLOW_CALLER_RUNS };
 /* How many workers more than max_workers there may be, each in the place of one that waits. */
 #define MOST_BLOCKED 256
 
+/* A thread inside threading.Thread.start(). On its stack; under the guard. */
+struct starter {
+    struct starter *next;
+    unsigned long ident;
+};
+
 /* The counts are under the guard. A worker stands in one of starting, idle (length + pending),
  * busy, blocked. */
 typedef struct pool {
@@ -32,6 +38,7 @@ typedef struct pool {
     Py_ssize_t max_workers;
     Py_ssize_t queue_limit; /* 0: none */
     Py_ssize_t workers;     /* all there are */
+    struct starter *starters;
     Py_ssize_t starting;    /* threads that have not come to their first task */
     Py_ssize_t busy;        /* in a task */
     Py_ssize_t blocked;     /* in a task that waits for another one of this pool */
@@ -104,6 +111,9 @@ future *pool_submit(pool *self, PyObject *fn, PyObject *args, PyObject *kwnames)
 
 /* Computes `ready` and `room`. */
 void pool_recount(pool *self);
+
+/* Computes `ended`, and tells those who wait for that. */
+void pool_recount_end(pool *self);
 
 /* Sees to it that a worker comes for what is ready: wakes one, or starts one. 0, or with an
  * exception: no thread could be started, or one was and a signal handler raised meanwhile. */

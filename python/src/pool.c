@@ -48,6 +48,7 @@ void pool_check_fork(pool *self) {
         return;
     self->generation = process_generation();
     self->workers = self->starting = self->busy = self->blocked = 0;
+    self->starters = NULL;
     waitlist_clear(&self->idle);
     waitlist_clear(&self->submitters);
     waitlist_clear(&self->enders);
@@ -55,6 +56,12 @@ void pool_check_fork(pool *self) {
     pool_lose_queued(self);
     self->ended = self->over;
     self->idle.over = self->submitters.over = self->over;
+}
+
+void pool_recount_end(pool *self) {
+    self->ended = self->over && self->workers == 0;
+    if (self->ended)
+        wake_for(&self->enders, PY_SSIZE_T_MAX);
 }
 
 static int refuse(const char *when) {
@@ -79,7 +86,7 @@ static Py_ssize_t on_their_way(pool *self) { return self->idle.pending + self->s
 static PyObject *new_thread(pool *self) {
     static PyMethodDef work = {"work", thrum_py_work, METH_NOARGS, NULL};
     PyObject *type = PyObject_GetAttrString(self->state->threading_module, "Thread"), *thread = NULL;
-    PyObject *name = PyUnicode_FromFormat("%S_%zd", self->prefix, self->named);
+    PyObject *name = PyUnicode_FromFormat("%S_%zd", self->prefix, self->named++);
     PyObject *target = PyCFunction_New(&work, (PyObject *)self);
     if (type != NULL && name != NULL && target != NULL) {
         PyObject *args[] = {NULL, target, name};
@@ -108,24 +115,36 @@ static bool runs_nevertheless(PyObject *thread) {
     return runs;
 }
 
+/* Makes a thread and calls its start(), in which a signal handler of this thread may run; 0, or -1
+ * with an exception. */
+static int call_start(pool *self, PyObject **thread) {
+    struct starter me = {self->starters, PyThread_get_thread_ident()}, **place;
+    PyObject *done = NULL;
+    self->starters = &me;
+    if ((*thread = new_thread(self)) != NULL)
+        done = PyObject_CallMethod(*thread, "start", NULL);
+    for (place = &self->starters; *place != &me && *place != NULL; place = &(*place)->next)
+        ;
+    if (*place != NULL)
+        *place = me.next;
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static int start_worker(pool *self) {
     self->workers++;
     self->starting++;
     self->ended = 0;
-    PyObject *thread = new_thread(self), *done = NULL;
-    self->named++;
-    if (thread != NULL)
-        done = PyObject_CallMethod(thread, "start", NULL);
-    int rc = 0;
-    if (done == NULL && (thread == NULL || !runs_nevertheless(thread))) {
+    PyObject *thread = NULL;
+    int rc = call_start(self, &thread);
+    if (rc < 0 && (thread == NULL || !runs_nevertheless(thread))) {
         self->workers--;
         self->starting--;
-        self->ended = self->over && self->workers == 0;
+        pool_recount_end(self);
         rc = NO_WORKER;
-    } else if (done == NULL || PySet_Add(self->threads, thread) < 0) {
+    } else if (rc < 0 || PySet_Add(self->threads, thread) < 0) {
         rc = RAISED;
     }
-    Py_XDECREF(done);
     Py_XDECREF(thread);
     return rc;
 }
@@ -212,10 +231,7 @@ void pool_end(pool *self) {
     self->over = true;
     end_waits(&self->idle);
     end_waits(&self->submitters);
-    if (self->workers == 0) {
-        self->ended = 1;
-        wake_for(&self->enders, PY_SSIZE_T_MAX);
-    }
+    pool_recount_end(self);
 }
 
 void pool_cancel_queued(pool *self) {
@@ -253,11 +269,24 @@ void pool_fail_queued(pool *self) {
     }
 }
 
+/* A signal handler that has interrupted this thread in start() cannot wait for the new one. */
+static Py_ssize_t started_here(pool *self) {
+    Py_ssize_t n = 0;
+    for (struct starter *other = self->starters; other != NULL; other = other->next)
+        n += other->ident == PyThread_get_thread_ident();
+    return n;
+}
+
 outcome pool_wait_ended(pool *self, thrum_deadline deadline) {
     outcome result = WOKEN;
     Py_BEGIN_CRITICAL_SECTION(self);
+    Py_ssize_t own = started_here(self);
+    self->workers -= own;
+    pool_recount_end(self);
     if (!self->ended)
         result = wait_for_token(&self->enders, &self->ended, deadline, true);
+    self->workers += own;
+    pool_recount_end(self);
     Py_END_CRITICAL_SECTION();
     return result;
 }

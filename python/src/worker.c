@@ -275,14 +275,6 @@ static void unlist(pool *self, PyObject *thread) {
     Py_DECREF(thread);
 }
 
-static void leave_pool(pool *self) {
-    self->workers--;
-    if (self->over && self->workers == 0) {
-        self->ended = 1;
-        wake_for(&self->enders, PY_SSIZE_T_MAX);
-    }
-}
-
 PyObject *thrum_py_work(PyObject *object, PyObject *unused) {
     pool *self = (pool *)Py_NewRef(object);
     struct worker *me = thrum_py_worker = worker_new(self);
@@ -299,7 +291,8 @@ PyObject *thrum_py_work(PyObject *object, PyObject *unused) {
     unlist(self, thread);
     if (me == NULL || !forked(me)) {
         Py_BEGIN_CRITICAL_SECTION(self);
-        leave_pool(self);
+        self->workers--;
+        pool_recount_end(self);
         Py_END_CRITICAL_SECTION();
     }
     thrum_py_worker = NULL;
