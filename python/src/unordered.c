@@ -75,14 +75,15 @@ static void empty_row(sink *self) {
         Py_DECREF(item);
 }
 
-/* Cancels and forgets all that is left. */
+/* Cancels and forgets all that is left. Keeps the exception that is set. */
 static void end(unordered *self, bool cancel) {
     sink *left = self->sink;
-    PyObject *out = NULL;
+    PyObject *out = NULL, *type, *value, *traceback;
     source_end(&self->from);
     self->sink = NULL;
     if (left == NULL)
         return;
+    PyErr_Fetch(&type, &value, &traceback);
     Py_BEGIN_CRITICAL_SECTION(left);
     left->closed = true;
     if (cancel)
@@ -92,8 +93,11 @@ static void end(unordered *self, bool cancel) {
     Py_END_CRITICAL_SECTION();
     for (Py_ssize_t i = 0; out != NULL && i < PyList_GET_SIZE(out); i++)
         source_cancel(&self->from, PyList_GET_ITEM(out, i));
+    if (PyErr_Occurred())
+        PyErr_WriteUnraisable((PyObject *)left);
     Py_XDECREF(out);
     Py_DECREF((PyObject *)left);
+    PyErr_Restore(type, value, traceback);
 }
 
 /* The futures that are out, as a list, if somebody wants to know; NULL, with an exception or
@@ -226,10 +230,7 @@ static void sink_dealloc(PyObject *object) {
 }
 
 static void unordered_finalize(PyObject *object) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
     end((unordered *)object, ((unordered *)object)->started);
-    PyErr_Restore(type, value, traceback);
 }
 
 static int unordered_traverse(PyObject *object, visitproc visit, void *arg) {

@@ -87,33 +87,28 @@ class MapTests(unittest.TestCase):
                 self.assertRaises(StopIteration, next, results)
 
     def test_what_is_left_is_cancelled(self):
+        """The end of an iterator of which something was asked, close(), and an exception cancel the rest."""
         futures.report_unread(False)
         self.addCleanup(futures.report_unread, True)
-
-        def drop(results):
-            del results
-
-        def fail(results):
-            self.assertRaises(ZeroDivisionError, list, results)
-        for end in (drop, lambda results: results.close(), fail):
-            for name in ('map', 'imap_unordered'):
-                with Pool(2) as pool:
-                    gate, ran = Gate(), []
-
-                    def work(i):
-                        if i == 0:
-                            return 0
-                        if i == 1:
-                            return gate(1) // 0
-                        ran.append(i)
-                    results = getattr(pool, name)(work, [0, 1] + [2] * 50, buffersize=2)
+        for name in ('map', 'imap_unordered'):
+            for end in ('drop', 'close', 'fail'):
+                first, second, ran = Gate(), Gate(), []
+                calls = [int, lambda: first() // 0 if end == 'fail' else first(), second]
+                calls += [lambda: ran.append(1)] * 20
+                with self.subTest(name, end=end), Pool(1) as pool:
+                    results = getattr(pool, name)(lambda i: calls[i](), range(len(calls)))
                     self.assertEqual(next(results), 0)
-                    gate.running.acquire()
-                    gate.open.set()
-                    end(results)
+                    first.running.acquire()
+                    if end == 'close':
+                        results.close()
+                    elif end == 'fail':
+                        first.open.set()
+                        self.assertRaises(TypeError, next, results)
                     results = None
+                    first.open.set()
+                    second.open.set()
                     pool.submit(int).result()
-                self.assertLess(len(ran), 50)
+                self.assertEqual(ran, [])
 
     def test_not_begun_is_not_cancelled(self):
         for name in ('map', 'imap_unordered'):
