@@ -85,16 +85,35 @@ typedef struct executor {
 /* In a future's `pool`: it is a worker. A program can make a future RUNNING by hand. */
 #define TAG ((uintptr_t)1)
 
+/* Others look at these two without the future's guard. */
+static inline enum future_state state_of(const future *task) {
+    return (enum future_state)__atomic_load_n(&task->state, __ATOMIC_RELAXED);
+}
+
+static inline void *owner_of(const future *task) {
+    return __atomic_load_n(&task->pool, __ATOMIC_RELAXED);
+}
+
+static inline void set_owner(future *task, void *owner) {
+    __atomic_store_n(&task->pool, owner, __ATOMIC_RELAXED);
+}
+
 static inline struct worker *runner_of(const future *task) {
-    uintptr_t word = (uintptr_t)task->pool;
-    return task->state == FUTURE_RUNNING && (word & TAG) ? (struct worker *)(word - TAG) : NULL;
+    uintptr_t word = (uintptr_t)owner_of(task);
+    return state_of(task) == FUTURE_RUNNING && (word & TAG) ? (struct worker *)(word - TAG) : NULL;
+}
+
+/* The task stands in no queue any more; who runs it stays. */
+static inline void disown(future *task, const pool *self, void *owner) {
+    if (owner_of(task) == self)
+        set_owner(task, owner);
 }
 
 /* The worker that the calling thread is, or NULL. */
 extern _Thread_local struct worker *thrum_py_worker;
 
 /* Stands in a future for a pool of the parent process. */
-extern char thrum_py_lost;
+extern uintptr_t thrum_py_lost;
 
 /* All of these require the GIL, or an attached thread; those of a pool are under its guard
  * unless they say otherwise. */
@@ -150,6 +169,9 @@ void run_task(pool *self, struct worker *me, future *task);
 
 /* Makes workers help, and be replaced, while they wait for futures. */
 void worker_hooks(void);
+
+/* One worker more or less in the process: a child may wait for what those of its parent had. */
+void workers_counted(int more);
 
 /* Whether submit() of `self` is ours, with nothing in its place. */
 bool executor_is_plain(executor *self);

@@ -6,7 +6,7 @@
  * so that one wake is on its way at a time. */
 #include "executor.h"
 
-char thrum_py_lost;
+uintptr_t thrum_py_lost;
 
 void pool_recount(pool *self) {
     Py_ssize_t slots = self->max_workers - self->busy;
@@ -37,7 +37,7 @@ void pool_lose_queued(pool *self) {
     future *first = take_all(self);
     while (first != NULL) {
         future *next = first->next;
-        first->pool = &thrum_py_lost;
+        disown(first, self, &thrum_py_lost);
         Py_DECREF((PyObject *)first);
         first = next;
     }
@@ -205,7 +205,7 @@ static int enqueue_task(pool *self, future *task) {
     }
     if (rc != 0)
         return rc;
-    task->pool = self;
+    set_owner(task, self);
     push(self, (future *)Py_NewRef((PyObject *)task));
     rc = pool_wake(self);
     return rc == NO_WORKER ? take_back(self, task) : rc;
@@ -241,12 +241,12 @@ void pool_cancel_queued(pool *self) {
     Py_END_CRITICAL_SECTION();
     for (; task != NULL; task = next) {
         next = task->next;
-        task->pool = NULL;
+        disown(task, self, NULL);
         if (future_cancel(task) < 0)
             PyErr_WriteUnraisable((PyObject *)task);
-        if (task->state == FUTURE_CANCELLED)
+        if (state_of(task) == FUTURE_CANCELLED)
             future_start(task);
-        Py_DECREF(task);
+        Py_DECREF((PyObject *)task);
     }
 }
 
@@ -257,15 +257,15 @@ void pool_fail_queued(pool *self) {
     Py_END_CRITICAL_SECTION();
     for (; task != NULL; task = next) {
         next = task->next;
-        task->pool = NULL;
-        if (task->state == FUTURE_CANCELLED) {
+        disown(task, self, NULL);
+        if (state_of(task) == FUTURE_CANCELLED) {
             future_start(task);
-        } else if (task->state == FUTURE_PENDING) {
+        } else if (state_of(task) == FUTURE_PENDING) {
             raise_broken(self);
             if (future_set_raised(task) < 0)
                 PyErr_WriteUnraisable((PyObject *)task);
         }
-        Py_DECREF(task);
+        Py_DECREF((PyObject *)task);
     }
 }
 

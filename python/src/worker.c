@@ -30,10 +30,13 @@ static struct worker *worker_new(pool *self) {
     me->pool = self;
     me->waiter = waiter_new();
     me->generation = process_generation();
+    workers_counted(1);
     return me;
 }
 
 static void worker_free(struct worker *me) {
+    if (me->generation == process_generation())
+        workers_counted(-1);
     if (me->waiter != NULL)
         waiter_free(me->waiter);
     me->waiter = NULL;
@@ -95,18 +98,16 @@ static void log_worker(pool *self);
 
 void run_task(pool *self, struct worker *me, future *task) {
     future *around = me != NULL ? me->task : NULL;
-    task->pool = NULL;
-    if (me != NULL) {
-        task->pool = (void *)((uintptr_t)me | TAG);
+    set_owner(task, me != NULL ? (void *)((uintptr_t)me | TAG) : NULL);
+    if (me != NULL)
         me->task = task;
-    }
     PyObject *result = self->create_context != NULL ? call_prepared(me, task)
                        : self->context              ? call_in_context(task)
                                                     : call(task, NULL);
     bool python = PyFunction_Check(task->fn);
     if (me != NULL)
         me->task = around;
-    task->pool = NULL;
+    set_owner(task, NULL);
     Py_CLEAR(task->args);
     Py_CLEAR(task->kwargs);
     Py_CLEAR(task->fn);
@@ -167,12 +168,11 @@ static void work(pool *self, struct worker *me) {
         Py_END_CRITICAL_SECTION();
         if (task == NULL)
             return;
-        if (task->state == FUTURE_PENDING && future_start(task) > 0)
+        if (state_of(task) == FUTURE_PENDING && future_start(task) > 0)
             run_task(self, me, task);
-        else if (task->state == FUTURE_CANCELLED)
+        else if (state_of(task) == FUTURE_CANCELLED)
             future_start(task);
-        if (task->pool == self)
-            task->pool = NULL;
+        disown(task, self, NULL);
         PyErr_Clear();
         Py_DECREF((PyObject *)task);
     }

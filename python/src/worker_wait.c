@@ -17,9 +17,10 @@ static thrum_lock circles;
 static unsigned long walks; /* under the lock */
 
 static bool is_lost(const future *task) {
-    if (task->state == FUTURE_PENDING || task->state == FUTURE_CANCELLED)
-        return task->pool == &thrum_py_lost ||
-               (task->pool != NULL && ((pool *)task->pool)->generation != process_generation());
+    const pool *owner = owner_of(task);
+    if (state_of(task) == FUTURE_PENDING || state_of(task) == FUTURE_CANCELLED)
+        return (const void *)owner == &thrum_py_lost ||
+               (owner != NULL && owner->generation != process_generation());
     const struct worker *runner = runner_of(task);
     return runner != NULL && runner != thrum_py_worker &&
            runner->generation != process_generation();
@@ -27,8 +28,8 @@ static bool is_lost(const future *task) {
 
 /* Ends what a thread of the parent process would have done. */
 static int give_up(future *task) {
-    bool runs = task->state == FUTURE_RUNNING;
-    task->pool = NULL;
+    bool runs = state_of(task) == FUTURE_RUNNING;
+    set_owner(task, NULL);
     if (!runs)
         return future_cancel(task) < 0 || future_start(task) < 0 ? -1 : 1;
     PyErr_SetString(PyExc_RuntimeError, "the thread that ran this task is not in this process");
@@ -59,15 +60,15 @@ static int help(struct worker *me, future *task) {
 static int help_some(struct worker *me, future *const *tasks, Py_ssize_t n, bool all) {
     int helped = 0;
     for (Py_ssize_t i = 0; i < n && helped >= 0 && (all || !helped); i++) {
-        if (tasks[i]->state == FUTURE_PENDING && tasks[i]->pool == me->pool)
+        if (state_of(tasks[i]) == FUTURE_PENDING && owner_of(tasks[i]) == me->pool)
             helped = help(me, tasks[i]);
     }
     return helped;
 }
 
 static bool of_pool(const pool *self, const future *task) {
-    if (task->state == FUTURE_PENDING)
-        return task->pool == self;
+    if (state_of(task) == FUTURE_PENDING)
+        return owner_of(task) == self;
     const struct worker *runner = runner_of(task);
     return runner != NULL && runner->pool == self;
 }
@@ -245,8 +246,8 @@ static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, b
 
 static int before_wait(future *const *tasks, Py_ssize_t n, bool forever, bool all) {
     struct worker *me = thrum_py_worker;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (tasks[i]->pool != NULL && is_lost(tasks[i]))
+    for (Py_ssize_t i = 0; process_generation() > 0 && i < n; i++) {
+        if (is_lost(tasks[i]))
             return give_up(tasks[i]);
     }
     if (me == NULL || me->generation != process_generation())
@@ -264,8 +265,29 @@ static void after_wait(void) {
     Py_END_CRITICAL_SECTION();
 }
 
+/* These under the lock of the circles. */
+static int workers;            /* in this process */
+static unsigned counted_after; /* the generation of that count */
+static bool orphans;           /* a parent process had workers when it forked */
+
+void workers_counted(int more) {
+    thrum_lock_acquire(&circles);
+    if (counted_after != process_generation()) {
+        counted_after = process_generation();
+        orphans = orphans || workers > 0;
+        workers = 0;
+    }
+    workers += more;
+    thrum_lock_release(&circles);
+}
+
 /* A worker may run any of them, and in a child process any may be lost. */
-static bool is_curious(void) { return thrum_py_worker != NULL || process_generation() > 0; }
+static bool is_curious(void) {
+    if (thrum_py_worker != NULL || process_generation() == 0)
+        return thrum_py_worker != NULL;
+    workers_counted(0);
+    return orphans;
+}
 
 void worker_hooks(void) {
     static const struct future_hooks hooks = {before_wait, after_wait, is_curious};
