@@ -236,6 +236,17 @@ class ReplacementTests(unittest.TestCase):
             futures.wait(both)
         self.assertEqual(inside, [0, 0, 1, 1])
 
+    def test_calls_of_another_pool_are_not_run_here(self):
+        gate = Gate()
+        with Pool(1) as here, Pool(1) as there:
+            gate.occupy(there)
+            call = there.submit(ident)
+            waiting = here.submit(lambda: (call.result(), ident()))
+            after = there.submit(ident)
+            gate.open.set()
+            self.assertEqual(waiting.result()[0], after.result())
+            self.assertNotEqual(*waiting.result())
+
     def test_shut_pool(self):
         """Calls that have begun before shutdown() may still wait for those in the queue."""
         gate = Gate()
