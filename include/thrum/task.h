@@ -43,7 +43,11 @@ typedef struct thrum_task_parameter {
     const char *type; /* as written */
     size_t offset;
     size_t size;
+    const char *format; /* what it is to other languages, see below */
 } thrum_task_parameter;
+
+/* A format is a letter of Python's `struct` for a number: ? c b B h H i I l L q Q f d; for a pointer "r" (what
+ * it points to is const) or "w", followed by such a letter, by v for void, or by nothing for other types; "" for all else. */
 
 /* What is known of a task: constant, lives as long as the program or library that has it. */
 typedef struct thrum_task_type {
@@ -55,13 +59,18 @@ typedef struct thrum_task_type {
     size_t args_size;
     const thrum_task_parameter *parameters;
     size_t n_parameters;
-    void *reserved[2];
+    const char *result_format; /* as of a parameter; "" for void */
+    void *reserved[1];
 } thrum_task_type;
 
 /* Returns the task called `name`, of the program and all its libraries; NULL with errno ENOENT if there is none,
  * or EEXIST, with a line on stderr, if several are called so. A task of a static library is there if
  * anything else of its object file is used. Any thread. */
 THRUM_API const thrum_task_type *thrum_task_find(const char *name);
+
+/* Fills out[0..n) with the tasks of the program and all its libraries, in no order. Returns how many there are,
+ * which may be more than n. A task goes with its library. Any thread. */
+THRUM_API int thrum_task_enumerate(const thrum_task_type **out, int n);
 
 /* What the macro stands on. */
 typedef struct thrum__task_module {
@@ -141,7 +150,19 @@ THRUM__END
 #define THRUM__INIT(c, type, name) .name = name,
 #define THRUM__FROM(c, type, name) (c)->name
 #define THRUM__NEXT_FROM(c, type, name) , (c)->name
-#define THRUM__DESCRIBE(c, type, name) {#name, #type, offsetof(struct c, name), sizeof(type)},
+#define THRUM__DESCRIBE(c, type, name)                                                             \
+    {#name, #type, offsetof(struct c, name), sizeof(type), THRUM__FORMAT(((struct c *)0)->name)},
+
+/* See thrum_task_parameter. 5: what both compilers call a pointer. */
+#define THRUM__FORMAT(x)                                                                           \
+    _Generic((x), THRUM__FORMATS(THRUM__FORMAT_OF, bool, "?"), void *: "wv", const void *: "rv",   \
+             default: __builtin_classify_type(x) == 5 ? "w" : "")
+#define THRUM__FORMAT_OF(type, text) type: text, type *: "w" text, const type *: "r" text
+#define THRUM__FORMATS(M, boolean, text)                                                           \
+    M(boolean, text), M(char, "c"), M(signed char, "b"), M(unsigned char, "B"), M(short, "h"),     \
+        M(unsigned short, "H"), M(int, "i"), M(unsigned, "I"), M(long, "l"),                       \
+        M(unsigned long, "L"), M(long long, "q"), M(unsigned long long, "Q"), M(float, "f"),       \
+        M(double, "d")
 
 /* THRUM__IF_VOID(type)((a), (b)): a if `type` is the word void, else b. */
 #define THRUM__IF_VOID(type) THRUM__PASTE(THRUM__IF_VOID_, THRUM__IS_VOID(type))
@@ -193,7 +214,7 @@ THRUM__END
         task(THRUM__LIST(n)(THRUM__FROM, thrum__a, __VA_ARGS__));                                  \
     }                                                                                              \
     static const thrum_task_parameter task##__parameters[] = {                                     \
-        THRUM__REPEAT(n)(THRUM__DESCRIBE, task##__args, __VA_ARGS__){NULL, NULL, 0, 0}};           \
+        THRUM__REPEAT(n)(THRUM__DESCRIBE, task##__args, __VA_ARGS__){NULL, NULL, 0, 0, NULL}};     \
     static const thrum_task_type task##_task = {                                                   \
         .name = #task,                                                                             \
         .function = (void (*)(void))task,                                                          \
@@ -202,7 +223,8 @@ THRUM__END
         .result_size = THRUM__IF_VOID(result)((0), (sizeof(result))),                              \
         .args_size = (n) ? sizeof(struct task##__args) : 0,                                        \
         .parameters = task##__parameters,                                                          \
-        .n_parameters = (n)};                                                                      \
+        .n_parameters = (n),                                                                       \
+        .result_format = THRUM__IF_VOID(result)((""), (THRUM__FORMAT(*(result *)0)))};             \
     THRUM__TASK_ENTRY(task)                                                                        \
     THRUM__TASK_CALLS(result, n, none, task, __VA_ARGS__)                                          \
     static result task(none THRUM__LIST(n)(THRUM__PARAMETER, , __VA_ARGS__))

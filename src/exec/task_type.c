@@ -62,3 +62,17 @@ const thrum_task_type *thrum_task_find(const char *name) {
     errno = n > 1 ? EEXIST : ENOENT;
     return NULL;
 }
+
+int thrum_task_enumerate(const thrum_task_type **out, int n) {
+    int found = 0;
+    lock_modules();
+    for (const thrum__task_module *module = modules; module; module = module->next) {
+        for (const thrum_task_type *const *type = module->first; type < module->end; type++) {
+            if (found < n)
+                out[found] = *type;
+            found++;
+        }
+    }
+    unlock_modules();
+    return found;
+}

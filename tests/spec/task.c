@@ -196,8 +196,57 @@ static void test_descriptors(void **state) {
     assert_true(result == 15);
 }
 
+typedef const float *image;
+enum colour { RED, GREEN };
+
+THRUM_TASK(const char *, words, (bool, a), (signed char, b), (unsigned short, c), (unsigned, d),
+           (unsigned long, e), (unsigned long long, f), (const int, g), (enum colour, h)) {
+    return a && b && c && d && e && f && g && h == GREEN ? "all" : "";
+}
+
+THRUM_TASK(void, pointers, (void *, a), (const void *, b), (double *, c), (image, d),
+           (const vector *, e), (vector *, f), (const char **, g), (unsigned char *const, h)) {
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
+}
+
+static void check_formats(const thrum_task_type *type, const char *const *formats) {
+    for (size_t i = 0; i < type->n_parameters; i++)
+        assert_string_equal(type->parameters[i].format, formats[i]);
+}
+
+static void test_formats(void **state) {
+    (void)state;
+    check_formats(&eight_task, (const char *const[]){"c", "h", "i", "l", "q", "B", "f", "wv"});
+    check_formats(&words_task, (const char *const[]){"?", "b", "H", "I", "L", "Q", "i", "I"});
+    check_formats(&pointers_task,
+                  (const char *const[]){"wv", "rv", "wd", "rf", "w", "w", "w", "wB"});
+    check_formats(&scale_task, (const char *const[]){"", "c", "d"});
+    assert_string_equal(words_task.result_format, "rc");
+    assert_string_equal(pointers_task.result_format, "");
+    assert_string_equal(scale_task.result_format, "");
+    assert_string_equal(area_task.result_format, "d");
+}
+
+static void test_enumerate(void **state) {
+    (void)state;
+    const thrum_task_type *types[32] = {NULL};
+    int n = thrum_task_enumerate(types, 32), known = 0;
+    assert_true(n >= 8 && n < 32);
+    assert_null(types[n]);
+    for (int i = 0; i < n; i++) {
+        assert_ptr_equal(thrum_task_find(types[i]->name), types[i]);
+        known += types[i] == &area_task || types[i] == &tick_task || types[i] == &pointers_task;
+    }
+    assert_int_equal(known, 3);
+    types[1] = NULL;
+    assert_int_equal(thrum_task_enumerate(types, 1), n);
+    assert_null(types[1]);
+    assert_int_equal(thrum_task_enumerate(NULL, 0), n);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_arguments_and_results_of_all_kinds),
            cmocka_unit_test(test_the_function_stays_one), cmocka_unit_test(test_a_failure_names_its_task),
            cmocka_unit_test(test_cancelled_dropped_and_timed_out),
            cmocka_unit_test(test_the_future_of_another_task), cmocka_unit_test(test_as_a_thread),
-           cmocka_unit_test(test_descriptors));
+           cmocka_unit_test(test_descriptors), cmocka_unit_test(test_formats),
+           cmocka_unit_test(test_enumerate));
