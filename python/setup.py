@@ -6,6 +6,7 @@ import os
 import shutil
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,8 +29,18 @@ class WithCore(sdist):
         shutil.copy(os.path.join(CORE, 'LICENSE') if CORE == os.pardir else 'LICENSE', base_dir)
 
 
+class WithHeaders(build_py):
+    """A package takes the headers along: see thrum.native.get_include()."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(os.path.join(CORE, 'include'),
+                            os.path.join(self.build_lib, 'thrum', 'include'), dirs_exist_ok=True)
+
+
 setup(
-    cmdclass={'sdist': WithCore},
+    cmdclass={'sdist': WithCore, 'build_py': WithHeaders},
     ext_modules=[Extension(
         'thrum._thrum',
         sources=sorted(glob.glob('src/*.c')) + sorted(glob.glob(f'{CORE}/src/*/*.c')),
@@ -37,7 +48,9 @@ setup(
         define_macros=[('_GNU_SOURCE', None)],
         extra_compile_args=['-std=gnu11', '-O2', '-fvisibility=hidden', '-fno-semantic-interposition',
                             '-ftls-model=initial-exec', '-fexceptions'],
-        extra_link_args=['-pthread', '-Wl,-z,nodelete', '-Wl,--version-script=src/exports.map'],
+        extra_link_args=['-pthread', '-ldl', '-Wl,-z,nodelete', '-Wl,-Bsymbolic',
+                         '-Wl,--version-script=src/exports.map',
+                         f'-Wl,--version-script={CORE}/src/thrum.map'],
         depends=['src/exports.map'] + glob.glob('src/*.h'),
     )],
 )

@@ -157,6 +157,8 @@ static int module_exec(PyObject *module) {
         add_event(module, state) < 0 || add_queue(module, state) < 0 ||
         add_semaphore(module, state) < 0)
         return -1;
+    if (add_native_load(module, state) < 0 || add_native_pool(module, state) < 0)
+        return -1;
     return PyModule_AddObjectRef(module, "ShutDown", state->shut_down);
 }
 

@@ -155,6 +155,7 @@ enum kind {
 typedef struct toolbox {
     PyTypeObject *types[KINDS];
     PyTypeObject *condition_lock;
+    PyTypeObject *native_task, *native_job;
     PyTypeObject *thread_lock; /* CPython's own */
     PyObject *thread_module;   /* _thread */
     PyObject *broken_barrier;  /* threading.BrokenBarrierError */
@@ -191,6 +192,8 @@ int add_condition(PyObject *module, toolbox *state);
 int add_event(PyObject *module, toolbox *state);
 int add_executor(PyObject *module, toolbox *state);
 int add_future(PyObject *module, toolbox *state);
+int add_native_load(PyObject *module, toolbox *state);
+int add_native_pool(PyObject *module, toolbox *state);
 int add_queue(PyObject *module, toolbox *state);
 int add_semaphore(PyObject *module, toolbox *state);
 

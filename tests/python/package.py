@@ -13,11 +13,17 @@ import tarfile
 import tempfile
 
 USE = """
-import threading, thrum, thrum.queue
+import os, threading, thrum, thrum.native, thrum.queue
 thrum.install()
 q = thrum.queue.Queue()
 threading.Thread(target=q.put, args=(1,)).start()
 assert q.get() == 1 and thrum.__file__.startswith({place!r}), thrum.__file__
+include = thrum.native.get_include()
+assert include.startswith({place!r}) and os.path.exists(include + '/thrum/task.h'), include
+with open('task.c', 'w') as source:
+    source.write('#include <thrum.h>\\nTHRUM_TASK(int, twice, (int, n)) {{ return 2 * n; }}')
+assert os.system('${{THRUM_CC:-cc}} -shared -fPIC -o task.so task.c -I' + include) == 0
+assert thrum.native.load('./task.so').twice(4) == 8
 """
 
 
@@ -41,7 +47,7 @@ def main(source):
         shutil.unpack_archive(wheel, place, 'zip')
         run('-c', f'import sys; sys.path.insert(0, {place!r})' + USE.format(place=place))
         files = {os.path.basename(path) for path in glob.glob(os.path.join(place, 'thrum', '*'))}
-        missing = {'__init__.py', 'futures.pyi', 'queue.pyi', 'threading.pyi', 'py.typed'} - files
+        missing = {'__init__.py', 'futures.pyi', 'native.pyi', 'queue.pyi', 'threading.pyi', 'py.typed'} - files
         if missing:
             sys.exit(f'the wheel lacks {missing}')
         print(os.path.basename(wheel), sorted(files))
