@@ -28,6 +28,7 @@ help:
 
 tour:
 	@sh tools/need.sh gcc libc6-dev cmake
+	@sh tools/need.sh python3 python3-dev || true
 	@mkdir -p $(BUILD)
 	$(call quietly,Building thrum and the programs of the tour,\
 		{ test -f $(BUILD)/Makefile || $(CONFIGURE) -DTHRUM_TESTS=OFF; } && \

@@ -14,7 +14,8 @@ def problem(path):
         lines = file.read().splitlines()
     if len(lines) >= limit(path):
         return f"{path}: {len(lines)} lines, must be under {limit(path)}"
-    if len(lines) < 2 or "SPDX" not in lines[0] or not lines[1].startswith("/* "):
+    title = '"""' if path.endswith(".py") else "/* "
+    if len(lines) < 2 or "SPDX" not in lines[0] or not lines[1].startswith(title):
         return f"{path}: line 1 is the licence, line 2 the title as a comment"
     return None
 

@@ -37,9 +37,21 @@ def main():
                   f"/* SPDX-License-Identifier: MIT */\n/* {title} */\nint main(void);\n")
             write(f"{build}/examples/{program}",
                   f"#!/bin/sh\necho {program} out\necho {program} err >&2\n", 0o755)
+        write(f"{root}/examples/python/04_four.py",
+              '# SPDX-License-Identifier: MIT\n"""The fourth."""\n')
+        write(f"{root}/examples/python/23_more.py", '# SPDX\n"""The end."""\n')
+        status, output = tour(root, build)
+        expect("no word on Python", "The Python half is left out: it was not built" in output, output)
+        write(f"{build}/examples/python/left_out", "The Python half is left out: no reason\n")
+        status, output = tour(root, build)
+        expect("no reason", status == 0 and "left out: no reason" in output, output)
+        write(f"{build}/examples/python/run", '#!/bin/sh\necho run $(basename "$1") with ${2##*/}.\n',
+              0o755)
         status, output = tour(root, build)
         wanted = ["01  The first.", "01_one out", "01_one err", "12  The second", "12_two out",
-                  "12_two err", "The last.", "$ tree_sum /", "tree_sum out", "Next: "]
+                  "12_two err", "The last.", "$ tree_sum /", "tree_sum out",
+                  "04  The fourth.   [examples/python/04_four.py]", "run 04_four.py with .\n",
+                  "23  The end.", "run 23_more.py with libnative.so.\n", "Next: "]
         places = [output.find(text) for text in wanted]
         expect("a line is missing or out of order", -1 not in places and places == sorted(places),
                output)
@@ -56,6 +68,12 @@ def main():
         status, output = tour(root, build)
         expect("a failing program does not stop the tour",
                status != 0 and "12_two out" not in output and "01_one" in output, output)
+        write(f"{build}/examples/01_one", "#!/bin/sh\n", 0o755)
+        write(f"{build}/examples/tree_sum", "#!/bin/sh\n", 0o755)
+        write(f"{build}/examples/python/run", "#!/bin/sh\nexit 3\n", 0o755)
+        status, output = tour(root, build)
+        expect("a failing program in Python does not stop the tour",
+               status != 0 and "Next: " not in output and "04_four" in output, output)
         os.remove(f"{build}/examples/01_one")
         expect("a missing program passes", tour(root, build)[0] != 0, output)
         expect("a missing build passes", tour(root, f"{root}/none")[0] == 2, output)
