@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Run the tests of one module and write the outcome of each as JSON.
 
-Usage: suite.py OUT MODULE"""
+Usage: suite.py OUT MODULE [PATTERN...]
+
+With patterns, only those tests whose names match one of them."""
 
 import json
 import sys
@@ -43,8 +45,10 @@ class Outcomes(unittest.TextTestResult):
             self.keep(test, 'FAIL')
 
 
-def main(out, module):
-    suite = unittest.defaultTestLoader.loadTestsFromName(module)
+def main(out, module, *patterns):
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = list(patterns) or None
+    suite = loader.loadTestsFromName(module)
     result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Outcomes).run(suite)
     thrum = sys.modules.get('thrum')
     made = thrum.made() if thrum else {}
