@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -67,6 +68,7 @@ def environment(folder, package):
 
 def run(python, module, folder, patterns):
     """Run the module's tests; returns the outcome of each, and what was made."""
+    os.makedirs(folder, exist_ok=True)
     out = os.path.join(folder, 'out.json')
     name = module if module == 'lock_tests' else f'test.{module}'
     subprocess.run([python, os.path.join(HERE, 'suite.py'), out, name, *patterns], cwd=folder,
@@ -87,6 +89,18 @@ def expected(module):
                 if name.startswith(f'test.{module}.'):
                     tests[name] = why
     return tests
+
+
+def both(python, suite, module, folder):
+    """Run with our types and without; at the same time, if that cannot fail a test for good."""
+    with ThreadPoolExecutor(1 if suite.judges else 2) as executor:
+        ours = executor.submit(run, python, module, os.path.join(folder, 'ours'), suite.patterns)
+        if module != 'lock_tests':
+            plain = executor.submit(run, sys.executable, module, os.path.join(folder, 'plain'),
+                                    suite.patterns)
+            return *ours.result(), plain.result()[0]
+        tests, made = ours.result()
+        return tests, made, {name: 'skipped' if word == 'skipped' else 'ok' for name, word in tests.items()}
 
 
 def again(python, module, folder, plain, ours):
@@ -122,11 +136,7 @@ def main(package, name):
     module = suite.module or name
     with tempfile.TemporaryDirectory() as folder:
         python = environment(os.path.join(folder, 'venv'), os.path.abspath(package))
-        ours, made = run(python, module, folder, suite.patterns)
-        if module == 'lock_tests':
-            plain = {name: 'skipped' if word == 'skipped' else 'ok' for name, word in ours.items()}
-        else:
-            plain = run(sys.executable, module, folder, suite.patterns)[0]
+        ours, made, plain = both(python, suite, module, folder)
         if not suite.judges:
             again(python, module, folder, plain, ours)
     wrong = judge(suite, module, plain, ours, made)
