@@ -7,8 +7,9 @@ Usage: conform.py PACKAGE_DIR SUITE
 The types are put in place by a .pth file of a virtual environment, so that the children which
 the tests start have them too. Fails when a test has another outcome than in the plain run that
 expected.txt does not name, when a test named there passes, or when the types were not used. A suite
-is a module, or a part of one; those that do not judge our types, but only must not suffer from them,
-may try again what has failed: some of their tests count on a machine that is not busy."""
+is a module, or a part of one. What has failed is tried again, and said: some of CPython's tests count on a
+machine that is not busy. Once in suites that judge our types, twice in those that only must not suffer
+from them."""
 
 import json
 import os
@@ -103,9 +104,9 @@ def both(python, suite, module, folder):
         return tests, made, {name: 'skipped' if word == 'skipped' else 'ok' for name, word in tests.items()}
 
 
-def again(python, module, folder, plain, ours):
-    """Give those that fail only with our types a second and a third chance."""
-    for _ in range(2):
+def again(python, module, folder, plain, ours, chances):
+    """Give those that fail only with our types more chances."""
+    for _ in range(chances):
         failed = [name for name, word in ours.items()
                   if word not in ('ok', plain.get(name)) and name not in expected(module)]
         if not failed:
@@ -137,8 +138,7 @@ def main(package, name):
     with tempfile.TemporaryDirectory() as folder:
         python = environment(os.path.join(folder, 'venv'), os.path.abspath(package))
         ours, made, plain = both(python, suite, module, folder)
-        if not suite.judges:
-            again(python, module, folder, plain, ours)
+        again(python, module, folder, plain, ours, 1 if suite.judges else 2)
     wrong = judge(suite, module, plain, ours, made)
     for line in wrong:
         print(line)
