@@ -195,6 +195,22 @@ class ReplacementTests(unittest.TestCase):
                 future.result()
         self.assertLessEqual(most[0], 2)
 
+    def test_its_place_is_taken_again(self):
+        """Who has waited goes on, and then no other call begins in its place."""
+        gate = Gate()
+        with Pool(1) as pool:
+            def work():
+                for _ in range(3):
+                    pool.submit(int).result(60)
+                gate()
+            working = pool.submit(work)
+            gate.running.acquire()
+            late = pool.submit(int)
+            self.assertRaises(TimeoutError, late.result, 0.05)
+            gate.open.set()
+            working.result()
+            self.assertEqual(late.result(), 0)
+
     def test_surplus_workers_leave(self):
         with Pool(1) as pool:
             def work(n):
