@@ -98,6 +98,23 @@ class ShutdownTests(unittest.TestCase):
         self.assertRaises(RuntimeError, pool.submit, int)
         pool.shutdown()
 
+    def test_while_a_worker_is_started(self):
+        """As in a signal handler that comes then: the thread cannot wait for what it is about to start."""
+        before, pool = threading.Thread.start, Pool(1)
+
+        def start(thread):
+            threading.Thread.start = before
+            pool.shutdown()
+            self.assertRaises(RuntimeError, pool.submit, int)
+            thread.start()
+        threading.Thread.start = start
+        try:
+            self.assertEqual(pool.submit(int).result(), 0)
+        finally:
+            threading.Thread.start = before
+        pool.shutdown()
+        self.assertFalse(any(thread.is_alive() for thread in pool._threads))
+
     def test_exit_calls_an_overridden_shutdown(self):
         calls = []
 
