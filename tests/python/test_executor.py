@@ -4,6 +4,7 @@
 import concurrent.futures as standard
 import contextvars
 import inspect
+import os
 import queue
 import sys
 import threading
@@ -114,6 +115,11 @@ class SubmitTests(unittest.TestCase):
             gate.occupy(pool, 8)
             self.assertEqual(len(pool._threads), 8)
             gate.open.set()
+            while pool._idle_semaphore._value < 8:
+                os.sched_yield()
+            again = Gate()
+            again.occupy(pool, 8)
+            again.open.set()
 
     def test_more_workers_later(self):
         gate = Gate()
