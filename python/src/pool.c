@@ -157,6 +157,23 @@ int pool_wake(pool *self) {
     return 0;
 }
 
+static void unlink_task(pool *self, future *task) {
+    future **place = &self->first, *before = NULL;
+    while (*place != NULL && *place != task) {
+        before = *place;
+        place = &before->next;
+    }
+    if (*place == NULL)
+        return;
+    *place = task->next;
+    if (self->last == task)
+        self->last = before;
+    self->queued--;
+    pool_recount(self);
+    disown(task, self, NULL);
+    Py_DECREF((PyObject *)task);
+}
+
 /* No worker could be started. It is the end of `task` if there is none that could come. */
 static int take_back(pool *self, future *task) {
     if (self->workers > 0) {
@@ -165,6 +182,7 @@ static int take_back(pool *self, future *task) {
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    unlink_task(self, task);
     future_cancel(task);
     PyErr_Restore(type, value, traceback);
     return -1;

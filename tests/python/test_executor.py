@@ -207,13 +207,15 @@ class SubmitTests(unittest.TestCase):
 
         def refuse(thread):
             raise RuntimeError("can't start new thread")
-        pool = Pool(2)
+        pool = Pool(2, queue_limit=1)
         threading.Thread.start = refuse
         try:
-            with self.assertRaisesRegex(RuntimeError, "can't start new thread"):
-                pool.submit(seen.append, 1)
+            for _ in range(2):
+                with self.assertRaisesRegex(RuntimeError, "can't start new thread"):
+                    pool.submit(seen.append, 1)
         finally:
             threading.Thread.start = before
+        self.assertEqual(pool._work_queue.qsize(), 0)
         gate.occupy(pool)
         threading.Thread.start = refuse
         try:
