@@ -9,6 +9,7 @@
 The library is compiled with the header alone: cc -shared -fPIC -I INCLUDE -o libwork.so work.c,
 with INCLUDE as get_include() says, and linked with nothing of thrum's."""
 
+import collections
 import concurrent.futures
 import inspect
 import os
@@ -42,13 +43,30 @@ _lock = threading.Lock()
 _pools = weakref.WeakSet()  # those that have begun, under _lock
 _default = None             # the pool of Task.submit(), under _lock
 _ending = False             # the interpreter is: no new tasks
+_here = threading.local()   # completer: of the pool whose results this thread sets
 
 
 class NativeFuture(Future):
     """The Future of a native task. What runs goes on when it is cancelled, but can ask for it
     (thrum_cancel_requested)."""
 
-    _job = None
+    _job = None  # as long as it is not done
+    _native = None
+
+    def result(self, timeout=None):
+        self._help()
+        return super().result(timeout)
+
+    def exception(self, timeout=None):
+        self._help()
+        return super().exception(timeout)
+
+    def _help(self):
+        """A callback that waits for another task of its pool goes on with what its thread is there for."""
+        completer = getattr(_here, 'completer', None)
+        if completer is not None and self._native is completer.native:
+            while not self.done() and completer.step():
+                pass
 
     def cancel(self):
         if self._job is not None and not self._job.cancel():
@@ -137,6 +155,7 @@ class Pool(concurrent.futures.Executor):
         if self._completer is None:
             self._start()
         future = NativeFuture()
+        future._native = self._native
         future._job = self._native.submit(task._native, future, args, kwargs)
         return future
 
@@ -148,26 +167,45 @@ class Pool(concurrent.futures.Executor):
                 if _ending:
                     raise RuntimeError('cannot schedule new futures after interpreter shutdown')
                 _pools.add(self)
-            completer = threading.Thread(target=_complete, args=(self._native,), daemon=True,
+            completer = threading.Thread(target=_Completer(self._native).run, daemon=True,
                                          name='thrum-native')
             completer.start()
             self._completer = completer
 
     def shutdown(self, wait=True, *, cancel_futures=False):
         self._native.close(cancel_futures)
-        if wait and self._completer is not None:
+        if wait and self._completer not in (None, threading.current_thread()):
             self._completer.join()
 
 
-def _complete(native):
-    """Set the results of what the workers of a pool have done."""
-    while (batch := native.take()) is not None:
-        for future, outcome in batch:
-            try:
-                _settle(future, *outcome)
-            except concurrent.futures.InvalidStateError:
-                pass  # a program has set it by itself
-        del batch, future, outcome
+class _Completer:
+    """Sets the results of what the workers of a pool have done."""
+
+    def __init__(self, native):
+        self.native = native
+        self.batch = collections.deque()
+
+    def run(self):
+        _here.completer = self
+        while self.step():
+            pass
+
+    def step(self):
+        """Set one result, when there is one; False: there will be no more."""
+        if not self.batch:
+            batch = self.native.take()
+            if batch is None:
+                return False
+            self.batch.extend(batch)
+        future, outcome = self.batch.popleft()
+        try:
+            _settle(future, *outcome)
+        except concurrent.futures.InvalidStateError:
+            pass  # a program has set it by itself
+        except BaseException as error:  # a callback's, of a kind that add_done_callback() lets through
+            threading.excepthook(threading.ExceptHookArgs(
+                (type(error), error, error.__traceback__, threading.current_thread())))
+        return True
 
 
 def _settle(future, success, value):
@@ -175,7 +213,7 @@ def _settle(future, success, value):
         Future.cancel(future)
     if not future.set_running_or_notify_cancel():
         return
-    future._job = None
+    future._job = future._native = None
     if success:
         future.set_result(value)
     else:

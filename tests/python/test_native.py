@@ -218,6 +218,31 @@ class FutureTests(unittest.TestCase):
             self.assertEqual(pool.submit(lib.fail, -1, 'x').exception().thread[:7], 'worker_')
         self.assertEqual(sorted(seen), list(range(50)))
 
+    def test_callbacks(self):
+        """They may wait for tasks of their own pool, end it, and fail."""
+        got, ended = [], threading.Event()
+        pool = thrum.native.Pool(1)
+
+        def again(future):
+            more = [pool.submit(lib.inner, i) for i in range(5)]
+            got.append([one.result() for one in reversed(more)] + [more[0].exception()])
+            raise SystemExit
+
+        def end(future):
+            pool.shutdown()
+            ended.set()
+        flag = bytearray(1)
+        first = pool.submit(lib.watch, flag)  # so that callbacks are there before the end
+        second = pool.submit(lib.inner, 3)
+        first.add_done_callback(again)
+        second.add_done_callback(again)
+        flag[0] = 1
+        self.assertEqual((first.result(), second.result()), (1, 9))
+        pool.submit(lib.nothing).add_done_callback(end)
+        ended.wait()
+        pool.shutdown()
+        self.assertEqual(got, [[16, 9, 4, 1, 0, None]] * 2)
+
     def test_the_core_is_one(self):
         """Its locks, and tasks within tasks."""
         before = lib.add(0)
