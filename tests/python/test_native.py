@@ -271,7 +271,7 @@ class FutureTests(unittest.TestCase):
 
     def test_a_dropped_pool_ends(self):
         gc.collect()
-        threads = threading.active_count()
+        threads, tasks = threading.active_count(), len(os.listdir('/proc/self/task'))
         pool = thrum.native.Pool(1)
         future = pool.submit(lib.same_i32, 5)
         thread = pool._completer
@@ -280,6 +280,8 @@ class FutureTests(unittest.TestCase):
         thread.join(60)
         self.assertFalse(thread.is_alive())
         self.assertEqual(threading.active_count(), threads)
+        while len(os.listdir('/proc/self/task')) > tasks:  # the workers are gone too, or soon
+            os.sched_yield()
 
 
 class ProcessTests(unittest.TestCase):
