@@ -41,8 +41,8 @@ lib = thrum.native.load(LIBRARY)
 
 
 def run(text, *args, **env):
-    return subprocess.run([sys.executable, '-X', 'faulthandler', '-c', text, *args], text=True,
-                          capture_output=True, timeout=100, env={**os.environ, **env})
+    return subprocess.run([sys.executable, '-X', 'faulthandler', '-W', 'ignore', '-c', text, *args],
+                          text=True, capture_output=True, timeout=100, env={**os.environ, **env})
 
 
 class ArgumentTests(unittest.TestCase):
