@@ -24,13 +24,13 @@ enum { FUTEX_CALL = SYS_futex };
 #error "a 32-bit system without futex_time64: the headers are older than Linux 5.1"
 #endif
 
-int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
+static int futex_wait(uint32_t *word, int scope, uint32_t value, int64_t deadline) {
     int saved = errno;
     int rc = 0;
     struct timespec64 limit = {deadline / 1000000000, deadline % 1000000000};
     if (deadline < 0)
         limit.seconds = limit.nanoseconds = 0;
-    if (syscall(FUTEX_CALL, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
+    if (syscall(FUTEX_CALL, word, FUTEX_WAIT_BITSET | scope, value,
                 deadline == INT64_MAX ? NULL : &limit, NULL, FUTEX_BITSET_MATCH_ANY) != 0) {
         if (errno == ENOSYS || errno == EINVAL)
             thrum__panic("this kernel has no futex for thrum: %s", strerror(errno));
@@ -40,8 +40,20 @@ int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
     return rc;
 }
 
-void thrum__futex_wake(uint32_t *word, int n) {
+static void futex_wake(uint32_t *word, int scope, int n) {
     int saved = errno;
-    syscall(FUTEX_CALL, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+    syscall(FUTEX_CALL, word, FUTEX_WAKE | scope, n, NULL, NULL, 0);
     errno = saved;
 }
+
+int thrum__futex_wait(uint32_t *word, uint32_t value, int64_t deadline) {
+    return futex_wait(word, FUTEX_PRIVATE_FLAG, value, deadline);
+}
+
+void thrum__futex_wake(uint32_t *word, int n) { futex_wake(word, FUTEX_PRIVATE_FLAG, n); }
+
+int thrum__futex_wait_shared(uint32_t *word, uint32_t value, int64_t deadline) {
+    return futex_wait(word, 0, value, deadline);
+}
+
+void thrum__futex_wake_shared(uint32_t *word, int n) { futex_wake(word, 0, n); }
