@@ -4,6 +4,17 @@
 #include <pthread.h>
 #include <string.h>
 
+typedef thrum_barrier concept_barrier;
+#define BARRIER THRUM_BARRIER_INIT
+#define barrier_wait thrum_barrier_wait
+#define barrier_until thrum_barrier_wait_until
+#define barrier_reset thrum_barrier_reset
+#define barrier_abort thrum_barrier_abort
+#define barrier_parties thrum_barrier_parties
+#define barrier_n_waiting thrum_barrier_n_waiting
+#define barrier_broken thrum_barrier_broken
+#include "concept_barrier.h"
+
 enum { PARTIES = 5, PHASES = 100 };
 
 static struct {
@@ -53,64 +64,6 @@ static void start_waiters(spec_team *team, int n) {
     }
 }
 
-static void test_the_last_lets_all_go(void **state) {
-    (void)state;
-    reset(PARTIES);
-    spec_team team = {.n = 0};
-    assert_int_equal(thrum_barrier_parties(&s.barrier), PARTIES);
-    start_waiters(&team, PARTIES - 1);
-    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), PARTIES - 1);
-    assert_int_equal(thrum_barrier_wait(&s.barrier), PARTIES - 1);
-    spec_team_join(&team);
-    for (int i = 0; i < PARTIES - 1; i++)
-        assert_int_equal(s.code[i], i);
-    assert_int_equal(s.indices, (1 << (PARTIES - 1)) - 1);
-    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
-    assert_false(thrum_barrier_broken(&s.barrier));
-}
-
-static void test_one_party_and_none(void **state) {
-    (void)state;
-    thrum_barrier one = THRUM_BARRIER_INIT(1);
-    thrum_barrier none = THRUM_BARRIER_INIT(0);
-    thrum_barrier negative = THRUM_BARRIER_INIT(-3);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(thrum_barrier_wait(&one), 0);
-    assert_int_equal(thrum_barrier_wait_until(&one, thrum_in(0)), 0);
-    assert_int_equal(thrum_barrier_wait(&none), -EINVAL);
-    assert_int_equal(thrum_barrier_wait_until(&negative, thrum_in(0)), -EINVAL);
-}
-
-static void *go_through_phases(void *number) {
-    int i = (int)(intptr_t)number;
-    for (int phase = 1; phase <= PHASES; phase++) {
-        s.at[i] = phase;
-        if (spec_random(4) == 0)
-            spec_yield();
-        int index = thrum_barrier_wait(&s.barrier);
-        assert_in_range(index, 0, PARTIES - 1);
-        assert_int_equal(__atomic_fetch_or(&s.indices, 1 << index, __ATOMIC_RELAXED) & (1 << index),
-                         0);
-        for (int other = 0; other < PARTIES; other++)
-            assert_int_equal(s.at[other], phase);
-        if (thrum_barrier_wait(&s.barrier) == 0) {
-            assert_int_equal(s.indices, (1 << PARTIES) - 1);
-            s.indices = 0;
-        }
-        assert_true(thrum_barrier_wait(&s.barrier) >= 0);
-    }
-    return NULL;
-}
-
-static void test_phases_do_not_mix(void **state) {
-    (void)state;
-    reset(PARTIES);
-    spec_team team = {.n = 0};
-    for (intptr_t i = 0; i < PARTIES; i++)
-        spec_team_start(&team, 1, go_through_phases, (void *)i);
-    spec_team_join(&team);
-}
-
 static void test_the_action_runs_once_before_anybody_leaves(void **state) {
     (void)state;
     reset_action(PARTIES);
@@ -146,30 +99,6 @@ static void test_a_failing_action_breaks_the_barrier(void **state) {
     assert_int_equal(thrum_barrier_wait(&s.barrier), 2);
     spec_team_join(&team);
     assert_int_equal(s.acted, 2);
-}
-
-static void *time_out(void *arg) {
-    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(0.005)), -ETIMEDOUT);
-    return arg;
-}
-
-static void test_who_times_out_breaks_it_for_the_others(void **state) {
-    (void)state;
-    reset(PARTIES);
-    spec_team team = {.n = 0};
-    start_waiters(&team, 2);
-    spec_join(spec_start(time_out, NULL));
-    spec_team_join(&team);
-    assert_int_equal(s.code[0], -EPIPE);
-    assert_int_equal(s.code[1], -EPIPE);
-    assert_true(thrum_barrier_broken(&s.barrier));
-    assert_int_equal(thrum_barrier_n_waiting(&s.barrier), 0);
-    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(1)), -EPIPE);
-    thrum_barrier_reset(&s.barrier);
-    assert_false(thrum_barrier_broken(&s.barrier));
-    start_waiters(&team, PARTIES - 1);
-    assert_int_equal(thrum_barrier_wait_until(&s.barrier, thrum_in(0)), PARTIES - 1);
-    spec_team_join(&team);
 }
 
 static void *wait_until_soon(void *number) {
@@ -214,29 +143,6 @@ static void test_those_who_come_during_the_action_are_of_the_next_phase(void **s
     assert_int_equal(s.acted, 2);
     assert_int_equal(s.code[0] + s.code[1], 1);
     assert_int_equal(s.code[2] + s.code[3], 1);
-}
-
-static void test_reset_and_abort_end_the_waits(void **state) {
-    (void)state;
-    reset(PARTIES);
-    spec_team team = {.n = 0};
-    start_waiters(&team, 3);
-    thrum_barrier_reset(&s.barrier);
-    spec_team_join(&team);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(s.code[i], -EPIPE);
-    assert_false(thrum_barrier_broken(&s.barrier));
-    start_waiters(&team, 3);
-    thrum_barrier_abort(&s.barrier);
-    spec_team_join(&team);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(s.code[i], -EPIPE);
-    assert_true(thrum_barrier_broken(&s.barrier));
-    assert_int_equal(thrum_barrier_wait(&s.barrier), -EPIPE);
-    thrum_barrier_reset(&s.barrier);
-    start_waiters(&team, PARTIES - 1);
-    assert_int_equal(thrum_barrier_wait(&s.barrier), PARTIES - 1);
-    spec_team_join(&team);
 }
 
 static void test_abort_during_the_action(void **state) {
@@ -326,14 +232,10 @@ static void test_an_action_that_ends_its_thread_breaks_the_barrier(void **state)
     assert_true(thrum_barrier_broken(&s.barrier));
 }
 
-SPEC_TESTS(cmocka_unit_test(test_the_last_lets_all_go), cmocka_unit_test(test_one_party_and_none),
-           cmocka_unit_test(test_phases_do_not_mix),
-           cmocka_unit_test(test_the_action_runs_once_before_anybody_leaves),
+SPEC_TESTS(CONCEPT_BARRIER_TESTS, cmocka_unit_test(test_the_action_runs_once_before_anybody_leaves),
            cmocka_unit_test(test_a_failing_action_breaks_the_barrier),
-           cmocka_unit_test(test_who_times_out_breaks_it_for_the_others),
            cmocka_unit_test(test_no_time_out_once_all_have_come),
            cmocka_unit_test(test_those_who_come_during_the_action_are_of_the_next_phase),
-           cmocka_unit_test(test_reset_and_abort_end_the_waits),
            cmocka_unit_test(test_abort_during_the_action),
            cmocka_unit_test(test_a_time_out_during_the_action_breaks_the_next_phase),
            cmocka_unit_test(test_reset_during_the_action),

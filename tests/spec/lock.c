@@ -4,6 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef thrum_lock concept_lock;
+#define lock_acquire thrum_lock_acquire
+#define lock_try thrum_lock_try_acquire
+#define lock_until thrum_lock_acquire_until
+#define lock_release thrum_lock_release
+#define lock_locked thrum_lock_locked
+#include "concept_lock.h"
 
 enum { STRANDS = 6, ROUNDS = 400, MANY = 64 };
 
@@ -59,16 +66,6 @@ static void *exclude_symbols(void *arg) {
     return arg;
 }
 
-static void test_excludes(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    spec_team_start(&team, STRANDS, exclude, NULL);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, STRANDS * ROUNDS);
-    assert_false(thrum_lock_locked(&s.lock));
-}
-
 static void test_symbols_exclude_inline(void **state) {
     (void)state;
     reset();
@@ -77,34 +74,6 @@ static void test_symbols_exclude_inline(void **state) {
     spec_team_start(&team, STRANDS / 2, exclude_symbols, NULL);
     spec_team_join(&team);
     assert_int_equal(s.counter, STRANDS * ROUNDS);
-}
-
-static void *exclude_until(void *arg) {
-    int got = 0;
-    for (int i = 0; i < ROUNDS; i++) {
-        int rc = thrum_lock_acquire_until(&s.lock, thrum_in(spec_random(40) * 1e-6));
-        assert_true(rc == 0 || rc == -ETIMEDOUT);
-        if (rc < 0)
-            continue;
-        section();
-        got += 1;
-        thrum_lock_release(&s.lock);
-    }
-    __atomic_fetch_add(&s.rounds, got, __ATOMIC_RELAXED);
-    return arg;
-}
-
-static void test_timeouts_under_contention_leave_it_usable(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    spec_team_start(&team, STRANDS, exclude_until, NULL);
-    spec_team_start(&team, 2, exclude, NULL);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, s.rounds + 2 * ROUNDS);
-    assert_true(thrum_lock_try_acquire(&s.lock));
-    thrum_lock_release(&s.lock);
-    assert_int_equal(spec_waiting(&s.lock), 0);
 }
 
 static void test_zero_is_free(void **state) {
@@ -138,57 +107,11 @@ static void test_try(void **state) {
     thrum_lock_release(&s.lock);
 }
 
-static void test_until(void **state) {
-    (void)state;
-    reset();
-    assert_int_equal(thrum_lock_acquire_until(&s.lock, thrum_in(-1)), 0);
-    assert_int_equal(thrum_lock_acquire_until(&s.lock, thrum_in(0)), -ETIMEDOUT);
-    assert_int_equal(thrum_lock_acquire_until(&s.lock, thrum_in(0.002)), -ETIMEDOUT);
-    assert_int_equal(symbol_acquire_until(&s.lock, thrum_in(0.001)), -ETIMEDOUT);
-    thrum_lock_release(&s.lock);
-    assert_int_equal(thrum_lock_acquire_until(&s.lock, THRUM_NEVER), 0);
-    thrum_lock_release(&s.lock);
-}
-
-static void test_until_does_not_return_before_its_deadline(void **state) {
-    (void)state;
-    reset();
-    thrum_lock_acquire(&s.lock);
-    for (int i = 0; i < 20; i++) {
-        thrum_deadline deadline = thrum_in(spec_random(300) * 1e-6);
-        assert_int_equal(thrum_lock_acquire_until(&s.lock, deadline), -ETIMEDOUT);
-        assert_true(thrum_now().ns >= deadline.ns);
-    }
-    thrum_lock_release(&s.lock);
-}
-
 static void *acquire_release(void *arg) {
     thrum_lock_acquire(&s.lock);
     s.counter += 1;
     thrum_lock_release(&s.lock);
     return arg;
-}
-
-static void *take_until_never(void *arg) {
-    assert_int_equal(thrum_lock_acquire_until(&s.lock, THRUM_NEVER), 0);
-    s.counter += 1;
-    thrum_lock_release(&s.lock);
-    return arg;
-}
-
-static void test_every_waiter_is_served(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    thrum_lock_acquire(&s.lock);
-    spec_team_start(&team, 4, acquire_release, NULL);
-    spec_team_start(&team, 4, take_until_never, NULL);
-    spec_until_waiting(&s.lock, 8);
-    assert_int_equal(s.counter, 0);
-    thrum_lock_release(&s.lock);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, 8);
-    assert_int_equal(spec_waiting(&s.lock), 0);
 }
 
 static void *release_it(void *lock) {
@@ -208,32 +131,6 @@ static void test_another_thread_may_release(void **state) {
     spec_join(spec_start(release_it, &s.lock));
     spec_join(waiter);
     assert_int_equal(s.counter, 1);
-}
-
-static void *barge(void *arg) {
-    while (!thrum_event_is_set(&s.go)) {
-        thrum_lock_acquire(&s.lock);
-        s.rounds += 1;
-        thrum_lock_release(&s.lock);
-        if (spec_is_test_strand())
-            spec_yield();
-    }
-    return arg;
-}
-
-static void test_a_waiter_gets_it_though_others_barge(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    spec_team_start(&team, 3, barge, NULL);
-    for (int i = 0; i < 50; i++) {
-        thrum_lock_acquire(&s.lock);
-        s.counter += 1;
-        thrum_lock_release(&s.lock);
-    }
-    thrum_event_set(&s.go);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, 50);
 }
 
 static void hold_past_the_quantum(void) {
@@ -351,14 +248,9 @@ static void test_try_release(void **state) {
     assert_int_equal(s.counter, 1);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_zero_is_free), cmocka_unit_test(test_excludes),
+SPEC_TESTS(CONCEPT_LOCK_TESTS, cmocka_unit_test(test_zero_is_free),
            cmocka_unit_test(test_symbols_exclude_inline), cmocka_unit_test(test_try),
-           cmocka_unit_test(test_until),
-           cmocka_unit_test(test_until_does_not_return_before_its_deadline),
-           cmocka_unit_test(test_timeouts_under_contention_leave_it_usable),
-           cmocka_unit_test(test_every_waiter_is_served),
            cmocka_unit_test(test_another_thread_may_release),
-           cmocka_unit_test(test_a_waiter_gets_it_though_others_barge),
            cmocka_unit_test(test_a_hand_off_keeps_those_behind),
            cmocka_unit_test(test_holder_is_the_ident_of_who_holds),
            cmocka_unit_test(test_many_locks_share_buckets),

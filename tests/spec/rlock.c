@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef thrum_rlock concept_rlock;
+#define rlock_acquire thrum_rlock_acquire
+#define rlock_try thrum_rlock_try_acquire
+#define rlock_until thrum_rlock_acquire_until
+#define rlock_release thrum_rlock_release
+#define rlock_locked thrum_rlock_locked
+#include "concept_rlock.h"
+
 enum { STRANDS = 5, ROUNDS = 300 };
 
 static struct {
@@ -44,83 +52,6 @@ static void test_nests(void **state) {
     }
     assert_false(thrum_rlock_locked(&s.lock));
     assert_int_equal(thrum_rlock_holder(&s.lock), 0);
-}
-
-static void *try_held(void *arg) {
-    assert_true(thrum_rlock_locked(&s.lock));
-    assert_int_not_equal(thrum_rlock_holder(&s.lock), own_ident());
-    assert_false(thrum_rlock_try_acquire(&s.lock));
-    assert_int_equal(thrum_rlock_acquire_until(&s.lock, thrum_in(0)), -ETIMEDOUT);
-    assert_int_equal(thrum_rlock_acquire_until(&s.lock, thrum_in(0.001)), -ETIMEDOUT);
-    assert_int_equal(thrum_rlock_try_release(&s.lock), -EPERM);
-    return arg;
-}
-
-static void test_others_do_not_get_it_until_the_last_release(void **state) {
-    (void)state;
-    reset();
-    thrum_rlock_acquire(&s.lock);
-    spec_join(spec_start(try_held, NULL));
-    thrum_rlock_acquire(&s.lock);
-    spec_join(spec_start(try_held, NULL));
-    thrum_rlock_release(&s.lock);
-    spec_join(spec_start(try_held, NULL));
-    thrum_rlock_release(&s.lock);
-    assert_true(thrum_rlock_try_acquire(&s.lock));
-    thrum_rlock_release(&s.lock);
-}
-
-static void *exclude(void *arg) {
-    for (int i = 0; i < ROUNDS; i++) {
-        uint32_t depth = 1 + spec_random(3);
-        for (uint32_t d = 0; d < depth; d++)
-            thrum_rlock_acquire(&s.lock);
-        int seen = s.counter;
-        spec_perhaps_yield();
-        s.counter = seen + 1;
-        for (uint32_t d = 0; d < depth; d++) {
-            thrum_rlock_release(&s.lock);
-            spec_perhaps_yield();
-        }
-    }
-    return arg;
-}
-
-static void test_excludes(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    spec_team_start(&team, STRANDS, exclude, NULL);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, STRANDS * ROUNDS);
-    assert_false(thrum_rlock_locked(&s.lock));
-}
-
-static void *exclude_until(void *arg) {
-    for (int i = 0; i < ROUNDS; i++) {
-        int rc = thrum_rlock_acquire_until(&s.lock, thrum_in(spec_random(40) * 1e-6));
-        assert_true(rc == 0 || rc == -ETIMEDOUT);
-        if (rc < 0)
-            continue;
-        assert_int_equal(thrum_rlock_acquire_until(&s.lock, thrum_in(-1)), 0);
-        s.counter += 1;
-        __atomic_fetch_add(&s.got, 1, __ATOMIC_RELAXED);
-        thrum_rlock_release(&s.lock);
-        spec_perhaps_yield();
-        thrum_rlock_release(&s.lock);
-    }
-    return arg;
-}
-
-static void test_timeouts_under_contention_leave_it_usable(void **state) {
-    (void)state;
-    reset();
-    spec_team team = {.n = 0};
-    spec_team_start(&team, STRANDS, exclude_until, NULL);
-    spec_team_start(&team, 1, exclude, NULL);
-    spec_team_join(&team);
-    assert_int_equal(s.counter, s.got + ROUNDS);
-    assert_int_equal(spec_waiting(&s.lock), 0);
 }
 
 static void test_try_release(void **state) {
@@ -172,9 +103,6 @@ static void test_releasing_what_one_does_not_hold_ends_the_program(void **state)
     spec_dies(release_of_another, thrum_thread_name(thrum_thread_current()));
 }
 
-SPEC_TESTS(cmocka_unit_test(test_zero_is_free), cmocka_unit_test(test_nests),
-           cmocka_unit_test(test_others_do_not_get_it_until_the_last_release),
-           cmocka_unit_test(test_excludes),
-           cmocka_unit_test(test_timeouts_under_contention_leave_it_usable),
+SPEC_TESTS(CONCEPT_RLOCK_TESTS, cmocka_unit_test(test_zero_is_free), cmocka_unit_test(test_nests),
            cmocka_unit_test(test_try_release),
            cmocka_unit_test(test_releasing_what_one_does_not_hold_ends_the_program));
