@@ -24,6 +24,14 @@
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>
 #include <thrum/stream.h>
+#include <thrum/shared.h>
+#include <thrum/shared_barrier.h>
+#include <thrum/shared_condition.h>
+#include <thrum/shared_event.h>
+#include <thrum/shared_lock.h>
+#include <thrum/shared_queue.h>
+#include <thrum/shared_rlock.h>
+#include <thrum/shared_semaphore.h>
 #include <thrum/task.h>
 #include <thrum/thread.h>
 #include <thrum/time.h>

@@ -10,7 +10,7 @@ import sys
 
 import csource
 
-FLOORS = {'base': 0, 'park': 1, 'sync': 2, 'thread': 3, 'exec': 4}
+FLOORS = {'base': 0, 'park': 1, 'sync': 2, 'shared': 2, 'thread': 3, 'exec': 4}
 SEAMS = {
     'light': {'park/strand.h', 'base/deque.h', 'exec/deque.h'},
     'explore': {'park/strand.h'},
@@ -45,6 +45,8 @@ def breach_of(root, path, name, quoted):
         return 'no such file'
     if FLOORS[floor] > FLOORS[parts[1]]:
         return f'floor {FLOORS[parts[1]]} includes floor {FLOORS[floor]}'
+    if FLOORS[floor] == FLOORS[parts[1]] and floor != parts[1]:
+        return 'the two halves of a floor do not see each other'
     return None
 
 

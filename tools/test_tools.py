@@ -51,6 +51,8 @@ class Tree(unittest.TestCase):
         self.good(tool)
         self.bad(tool, {'src/base/y.c': '#include "sync/y.h"\n', 'src/sync/y.h': ''},
                  'src/base/y.c:1: sync/y.h: floor 0 includes floor 2')
+        self.bad(tool, {'src/shared/y.c': '#include "sync/y.h"\n', 'src/sync/y.h': ''},
+                 'src/shared/y.c:1: sync/y.h: the two halves of a floor')
         self.bad(tool, {'bench/y.c': '\n#include "base/atomic.h"\n'}, 'bench/y.c:2: base/atomic.h')
         self.bad(tool, {'include/thrum/x.h': '#include "base/atomic.h"\n'}, 'a public header')
         self.bad(tool, {'src/attic/y.c': ''}, 'not on a floor')

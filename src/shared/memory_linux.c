@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include <thrum/shared.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/panic.h"
+
+enum { NAME_MAX_BYTES = 200, PATH_SIZE = 256, LAYOUT = 1, USER_MODE = 0600, ALL_MODES = 0777 };
+static const uint64_t MAGIC = UINT64_C(0x6d7572687473686d); /* of another byte order it differs */
+static const char FOLDER[] = "/dev/shm";
+
+/* What stands in front of the user's memory; read-only once the segment can be opened. */
+typedef struct {
+    uint64_t magic;
+    uint32_t layout;
+    uint32_t header_size;
+    uint64_t size;          /* of the user's memory */
+    uint64_t pid_namespace; /* 0 not known */
+} __attribute__((aligned(64))) header;
+
+struct thrum_shared {
+    header *mapped;
+    size_t length;
+    int fd;
+};
+
+static uint64_t pid_namespace(void) {
+    struct stat about;
+    return stat("/proc/self/ns/pid", &about) == 0 ? (uint64_t)about.st_ino : 0;
+}
+
+static int path_of(const char *name, char *path) {
+    if (name && name[0] == '/')
+        name++;
+    if (!name || name[0] == '\0' || strlen(name) > NAME_MAX_BYTES || strchr(name, '/') ||
+        strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -EINVAL;
+    snprintf(path, PATH_SIZE, "%s/%s", FOLDER, name);
+    return 0;
+}
+
+static int map(thrum_shared **out, int fd, size_t length) {
+    thrum_shared *shared = malloc(sizeof *shared);
+    void *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int code = at == MAP_FAILED ? -errno : -ENOMEM;
+    if (shared && at != MAP_FAILED) {
+        *shared = (thrum_shared){at, length, fd};
+        *out = shared;
+        return 0;
+    }
+    if (at != MAP_FAILED)
+        munmap(at, length);
+    free(shared);
+    close(fd);
+    return code;
+}
+
+/* Sets room aside, so that a write cannot fail later. Returns 0 or an errno. */
+static int reserve(int fd, size_t length) {
+    int code;
+    do
+        code = posix_fallocate(fd, 0, (off_t)length);
+    while (code == EINTR);
+    return code;
+}
+
+/* Without a name: of a size that nobody can change. */
+static int make_sealed(size_t length) {
+    int fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int code = reserve(fd, length);
+    if (code == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        code = errno;
+    if (code == 0)
+        return fd;
+    close(fd);
+    return -code;
+}
+
+/* A file that has no name yet. */
+static int make_file(size_t length, unsigned mode) {
+    int fd = open(FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, USER_MODE);
+    if (fd < 0)
+        return -errno;
+    int code = reserve(fd, length);
+    if (code == 0 && mode != 0 && fchmod(fd, (mode_t)mode) != 0)
+        code = errno;
+    if (code == 0)
+        return fd;
+    close(fd);
+    return -code;
+}
+
+/* Gives the file its name: from here on it is seen, complete. */
+static int publish(int fd, const char *path) {
+    char own[PATH_SIZE];
+    snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+}
+
+static int refuse(const char *what) {
+    thrum__complain("thrum_shared_create: %s", what);
+    return -EINVAL;
+}
+
+static int check_opts(const char *name, size_t size, const thrum_shared_opts *opts) {
+    static const thrum_shared_opts zero;
+    char path[PATH_SIZE];
+    if (size == 0 || size > (size_t)PTRDIFF_MAX - sizeof(header))
+        return refuse("size is 0, or too large");
+    if (name && path_of(name, path) != 0)
+        return refuse("name is empty, too long, or holds a slash");
+    if (opts->mode & ~(unsigned)ALL_MODES)
+        return refuse("mode is not one");
+    if (opts->reserved0 != 0 || memcmp(opts->reserved, zero.reserved, sizeof zero.reserved) != 0)
+        return refuse("a reserved field is not zero");
+    return 0;
+}
+
+int thrum_shared_create(thrum_shared **out, const char *name, size_t size,
+                        const thrum_shared_opts *opts) {
+    static const thrum_shared_opts defaults;
+    char path[PATH_SIZE];
+    thrum_shared *shared = NULL;
+    opts = opts ? opts : &defaults;
+    int code = check_opts(name, size, opts);
+    if (code != 0)
+        return code;
+    size_t length = sizeof(header) + size;
+    int fd = name ? make_file(length, opts->mode) : make_sealed(length);
+    if (fd < 0)
+        return fd;
+    code = map(&shared, fd, length);
+    if (code != 0)
+        return code;
+    *shared->mapped = (header){MAGIC, LAYOUT, sizeof(header), size, pid_namespace()};
+    if (opts->init)
+        code = opts->init(thrum_shared_memory(shared), size, opts->arg);
+    if (code == 0 && name && (code = path_of(name, path)) == 0)
+        code = publish(fd, path);
+    if (code != 0)
+        thrum_shared_close(shared);
+    else
+        *out = shared;
+    return code;
+}
+
+/* Reads, so that nothing that is not there is touched. */
+static int check_file(int fd, size_t size, size_t *length) {
+    header found;
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return -errno;
+    if (pread(fd, &found, sizeof found, 0) != (ssize_t)sizeof found || found.magic != MAGIC ||
+        found.layout != LAYOUT || found.header_size != sizeof found || found.size < size ||
+        found.size > (uint64_t)PTRDIFF_MAX - sizeof found ||
+        about.st_size < (off_t)(sizeof found + found.size))
+        return -EINVAL;
+    uint64_t here = pid_namespace();
+    if (found.pid_namespace != 0 && here != 0 && found.pid_namespace != here)
+        return -EXDEV;
+    *length = sizeof found + (size_t)found.size;
+    return 0;
+}
+
+static int open_owned(thrum_shared **out, int fd, size_t size) {
+    size_t length = 0;
+    int code = check_file(fd, size, &length);
+    if (code == 0)
+        return map(out, fd, length);
+    close(fd);
+    return code;
+}
+
+int thrum_shared_open(thrum_shared **out, const char *name, size_t size) {
+    char path[PATH_SIZE];
+    int code = path_of(name, path);
+    if (code != 0)
+        return code;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return fd < 0 ? (errno == ELOOP || errno == ENXIO || errno == EISDIR ? -EINVAL : -errno)
+                  : open_owned(out, fd, size);
+}
+
+int thrum_shared_open_fd(thrum_shared **out, int fd, size_t size) {
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return own < 0 ? -errno : open_owned(out, own, size);
+}
+
+int thrum_shared_fd(const thrum_shared *shared) { return shared->fd; }
+
+void *thrum_shared_memory(const thrum_shared *shared) { return shared->mapped + 1; }
+
+size_t thrum_shared_size(const thrum_shared *shared) {
+    return shared->length - sizeof(header);
+}
+
+void thrum_shared_close(thrum_shared *shared) {
+    if (!shared)
+        return;
+    munmap(shared->mapped, shared->length);
+    close(shared->fd);
+    free(shared);
+}
+
+int thrum_shared_unlink(const char *name) {
+    char path[PATH_SIZE];
+    int code = path_of(name, path);
+    return code != 0 ? code : unlink(path) == 0 ? 0 : -errno;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "processes.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SIZE = 10000, LAYOUT_AT = 8, HEADER_AT = 12, SIZE_AT = 16, NAMESPACE_AT = 24, HEADER = 64 };
+
+static char name[64];
+
+static void begin(void) {
+    spec_needs_processes();
+    snprintf(name, sizeof name, "thrum-spec-%d", (int)getpid());
+    thrum_shared_unlink(name);
+}
+
+static thrum_shared *make(const char *with_name) {
+    thrum_shared *shared = NULL;
+    assert_int_equal(thrum_shared_create(&shared, with_name, SIZE, NULL), 0);
+    assert_non_null(shared);
+    return shared;
+}
+
+static void test_zeroed_and_writable_to_the_end(void **state) {
+    (void)state;
+    begin();
+    for (int named = 0; named < 2; named++) {
+        thrum_shared *shared = make(named ? name : NULL);
+        char *memory = thrum_shared_memory(shared);
+        assert_int_equal(thrum_shared_size(shared), SIZE);
+        assert_int_equal((uintptr_t)memory % 64, 0);
+        for (int i = 0; i < SIZE; i++) {
+            assert_int_equal(memory[i], 0);
+            memory[i] = (char)i;
+        }
+        thrum_shared_close(shared);
+    }
+    assert_int_equal(thrum_shared_unlink(name), 0);
+    thrum_shared_close(NULL);
+}
+
+static void *write_text(void *arg) {
+    memcpy(thrum_shared_memory(arg), "child", 6);
+    return NULL;
+}
+
+static void *write_text_by_name(void *arg) {
+    thrum_shared *shared;
+    assert_int_equal(thrum_shared_open(&shared, name, SIZE), 0);
+    write_text(shared);
+    thrum_shared_close(shared);
+    return arg;
+}
+
+static void *write_text_by_fd(void *arg) {
+    thrum_shared *shared;
+    assert_int_equal(thrum_shared_open_fd(&shared, (int)(intptr_t)arg, 1), 0);
+    assert_int_equal(thrum_shared_size(shared), SIZE);
+    write_text(shared);
+    thrum_shared_close(shared);
+    return NULL;
+}
+
+static void in_a_child(void *(*fn)(void *), void *arg) {
+    spec_processes team = {.n = 0};
+    spec_processes_start(&team, 1, fn, arg);
+    spec_processes_join(&team);
+}
+
+static void test_a_child_inherits_it(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = make(NULL);
+    in_a_child(write_text, shared);
+    assert_string_equal(thrum_shared_memory(shared), "child");
+    thrum_shared_close(shared);
+}
+
+static void test_others_open_it(void **state) {
+    (void)state;
+    begin();
+    for (int named = 0; named < 2; named++) {
+        thrum_shared *shared = make(named ? name : NULL);
+        if (named)
+            in_a_child(write_text_by_name, NULL);
+        else
+            in_a_child(write_text_by_fd, (void *)(intptr_t)thrum_shared_fd(shared));
+        assert_string_equal(thrum_shared_memory(shared), "child");
+        thrum_shared_close(shared);
+    }
+    assert_int_equal(thrum_shared_unlink(name), 0);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    begin();
+    char long_name[300];
+    thrum_shared *shared, *again, *none = NULL;
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    const char *const bad[] = {"", "/", ".", "..", "a/b", "/a/b", "../a", long_name};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(thrum_shared_create(&none, bad[i], SIZE, NULL), -EINVAL);
+        assert_int_equal(thrum_shared_open(&none, bad[i], 0), -EINVAL);
+        assert_int_equal(thrum_shared_unlink(bad[i]), -EINVAL);
+    }
+    assert_int_equal(thrum_shared_open(&none, name, 0), -ENOENT);
+    assert_int_equal(thrum_shared_unlink(name), -ENOENT);
+    shared = make(name);
+    assert_int_equal(thrum_shared_create(&none, name, SIZE, NULL), -EEXIST);
+    assert_int_equal(thrum_shared_unlink(name), 0);
+    assert_int_equal(thrum_shared_open(&none, name, 0), -ENOENT);
+    again = make(name);
+    memcpy(thrum_shared_memory(again), "other", 6);
+    assert_string_equal(thrum_shared_memory(shared), "");
+    thrum_shared_close(again);
+    thrum_shared_close(shared);
+    char with_slash[sizeof name + 1];
+    snprintf(with_slash, sizeof with_slash, "/%s", name);
+    assert_int_equal(thrum_shared_unlink(with_slash), 0);
+    assert_null(none);
+}
+
+static int fill(void *memory, size_t size, void *arg) {
+    thrum_shared *shared;
+    assert_int_equal(size, SIZE);
+    assert_int_equal(thrum_shared_open(&shared, name, 0), -ENOENT);
+    memcpy(memory, arg, strlen(arg) + 1);
+    return strcmp(arg, "bad") == 0 ? -EBUSY : 0;
+}
+
+static void test_nobody_sees_it_before_it_is_complete(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = NULL;
+    char text[] = "ready", bad[] = "bad";
+    thrum_shared_opts opts = {.init = fill, .arg = bad};
+    assert_int_equal(thrum_shared_create(&shared, name, SIZE, &opts), -EBUSY);
+    assert_null(shared);
+    opts.arg = text;
+    assert_int_equal(thrum_shared_create(&shared, name, SIZE, &opts), 0);
+    assert_string_equal(thrum_shared_memory(shared), "ready");
+    thrum_shared_close(shared);
+    assert_int_equal(thrum_shared_unlink(name), 0);
+}
+
+static void test_options(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = NULL;
+    struct stat about;
+    assert_int_equal(thrum_shared_create(&shared, NULL, 0, NULL), -EINVAL);
+    assert_int_equal(thrum_shared_create(&shared, NULL, SIZE_MAX - 8, NULL), -EINVAL);
+    const thrum_shared_opts bad[] = {{.mode = 01000}, {.reserved0 = 1}, {.reserved = {name}}};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(thrum_shared_create(&shared, name, SIZE, &bad[i]), -EINVAL);
+    assert_null(shared);
+    assert_int_equal(
+        thrum_shared_create(&shared, name, SIZE, &(thrum_shared_opts){.mode = 0640}), 0);
+    assert_int_equal(fstat(thrum_shared_fd(shared), &about), 0);
+    assert_int_equal(about.st_mode & 07777, 0640);
+    thrum_shared_close(shared);
+    assert_int_equal(thrum_shared_unlink(name), 0);
+}
+
+static void test_more_than_there_is(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = NULL;
+    if (SIZE_MAX == UINT32_MAX)
+        skip(); /* all that can be asked for may be there */
+    int rc = thrum_shared_create(&shared, name, SIZE_MAX / 0x4000, NULL);
+    assert_true(rc == -ENOSPC || rc == -ENOMEM || rc == -EFBIG);
+    assert_null(shared);
+    assert_int_equal(thrum_shared_unlink(name), -ENOENT);
+}
+
+/* Memory that could be mapped, and would raise SIGBUS when it is written. */
+static void test_a_full_file_system_is_told_at_once(void **state) {
+    (void)state;
+    begin();
+    struct statvfs about;
+    thrum_shared *shared = NULL;
+    if (statvfs("/dev/shm", &about) != 0 || about.f_blocks == 0 ||
+        about.f_blocks > SIZE_MAX / 4 / about.f_frsize)
+        skip(); /* it has no limit, or none that can be asked for */
+    size_t size = (size_t)about.f_blocks * about.f_frsize + 1;
+    assert_int_equal(thrum_shared_create(&shared, name, size, NULL), -ENOSPC);
+    assert_null(shared);
+}
+
+static void test_the_size_of_a_nameless_one_is_sealed(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = make(NULL);
+    assert_int_equal(ftruncate(thrum_shared_fd(shared), 100), -1);
+    assert_int_equal(ftruncate(thrum_shared_fd(shared), 1 << 20), -1);
+    thrum_shared_close(shared);
+}
+
+static void expect_refused(thrum_shared *shared, size_t size, int code) {
+    thrum_shared *opened = NULL;
+    assert_int_equal(thrum_shared_open(&opened, name, size), code);
+    assert_int_equal(thrum_shared_open_fd(&opened, thrum_shared_fd(shared), size), code);
+    assert_null(opened);
+}
+
+static void test_foreign_and_broken_ones_are_refused(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = make(name);
+    int fd = thrum_shared_fd(shared);
+    const uint32_t layout = 2, header_size = HEADER + 64;
+    const uint64_t sizes[] = {SIZE + 1, SIZE - 1, UINT64_MAX}, nowhere = 1;
+    const struct {
+        off_t at;
+        const void *value;
+        size_t size;
+        int code;
+    } damages[] = {{0, "not thrum", 8, -EINVAL},     {LAYOUT_AT, &layout, 4, -EINVAL},
+                   {HEADER_AT, &header_size, 4, -EINVAL}, {SIZE_AT, &sizes[0], 8, -EINVAL},
+                   {SIZE_AT, &sizes[1], 8, -EINVAL}, {SIZE_AT, &sizes[2], 8, -EINVAL},
+                   {NAMESPACE_AT, &nowhere, 8, -EXDEV}};
+    expect_refused(shared, SIZE + 1, -EINVAL);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        char before[8];
+        size_t n = damages[i].size;
+        assert_int_equal(pread(fd, before, n, damages[i].at), n);
+        assert_int_equal(pwrite(fd, damages[i].value, n, damages[i].at), n);
+        expect_refused(shared, SIZE, damages[i].code);
+        assert_int_equal(pwrite(fd, before, n, damages[i].at), n);
+    }
+    const off_t lengths[] = {HEADER + SIZE - 1, HEADER, HEADER - 1, 1, 0};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        assert_int_equal(ftruncate(fd, lengths[i]), 0);
+        expect_refused(shared, 0, -EINVAL);
+    }
+    thrum_shared_close(shared);
+    assert_int_equal(thrum_shared_unlink(name), 0);
+    assert_int_equal(thrum_shared_open_fd(&shared, -1, 0), -EBADF);
+}
+
+static void test_it_stays_until_it_is_unlinked(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared = make(name);
+    spec_processes team = {.n = 0};
+    memcpy(thrum_shared_memory(shared), "kept", 5);
+    thrum_shared_close(shared);
+    spec_processes_start(&team, 1, write_text_by_name, NULL);
+    spec_processes_join(&team);
+    assert_int_equal(thrum_shared_open(&shared, name, SIZE), 0);
+    assert_string_equal(thrum_shared_memory(shared), "child");
+    thrum_shared_close(shared);
+    assert_int_equal(thrum_shared_unlink(name), 0);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_zeroed_and_writable_to_the_end),
+           cmocka_unit_test(test_a_child_inherits_it), cmocka_unit_test(test_others_open_it),
+           cmocka_unit_test(test_names),
+           cmocka_unit_test(test_nobody_sees_it_before_it_is_complete),
+           cmocka_unit_test(test_options), cmocka_unit_test(test_more_than_there_is),
+           cmocka_unit_test(test_a_full_file_system_is_told_at_once),
+           cmocka_unit_test(test_the_size_of_a_nameless_one_is_sealed),
+           cmocka_unit_test(test_foreign_and_broken_ones_are_refused),
+           cmocka_unit_test(test_it_stays_until_it_is_unlinked));
