@@ -269,5 +269,6 @@ int main(int argc, char **argv) {
     bench_executor();
     bench_stream();
     bench_fork_join();
+    bench_process_shared();
     return 0;
 }

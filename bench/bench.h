@@ -134,6 +134,24 @@ struct bench_pool {
 };
 enum { BENCH_TASKS = 1000000, BENCH_AHEAD = 64 };
 
+/* What a library has between processes, for process_shared.c; its objects stand in memory that is
+ * zeroed, shared, and aligned to 64 bytes. */
+struct bench_shared {
+    double (*lock_pair)(long n);
+    double (*semaphore_pair)(long n);
+    void (*lock_init)(void *lock); /* of at most 256 bytes */
+    void (*lock_acquire)(void *lock);
+    void (*lock_release)(void *lock);
+    size_t (*queue_size)(size_t capacity);
+    void (*queue_init)(void *queue, size_t capacity);
+    void (*queue_put)(void *queue, const void *item);
+    bool (*queue_get)(void *queue, void *item); /* false: closed, and empty */
+    void (*queue_close)(void *queue);
+    /* In place of all those, for who runs in processes of its own: Mops/s. */
+    double (*queue_rate)(size_t capacity, int producers, int consumers);
+};
+enum { BENCH_ITEM = 64 };
+
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */
 struct peer {
@@ -180,6 +198,7 @@ struct peer {
     /* Starts and cancels n timers beside `pending` others, which it makes first and drops after. */
     double (*timer_pair)(long n, long pending);
     const struct bench_pool *pool;
+    const struct bench_shared *shared;
 };
 
 /* Called by constructors. */
@@ -254,6 +273,7 @@ void bench_log(void);
 void bench_executor(void);
 void bench_stream(void);
 void bench_fork_join(void);
+void bench_process_shared(void);
 
 #ifdef __cplusplus
 }

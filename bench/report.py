@@ -95,6 +95,8 @@ GOALS = {
     "fork-join fib(35), typed, 1 worker": ("value", "<=", 2.5),
     "fork-join fib(35), function + void *, 1 worker": ("value", "<=", 6),
     "fork-join fib(35), typed, speed-up 1 to 2": ("value", ">=", 1.85),
+    "shared lock uncontended pair": ("ratio", "<=", 1.0),
+    "shared queue of 1024 x 64 bytes, 1 producer 1 consumer": ("value", ">=", 3.0),
     "fork-join: CPU used 0.1 to 20 ms afterwards": ("value", "<=", 100),
 }
 
