@@ -43,9 +43,9 @@ test-build:
 	$(CONFIGURE) -DTHRUM_TESTS=ON -DTHRUM_EXAMPLES=ON
 	$(MAKE_ALL) $(QUIET)
 
-# One test at a time: many of them are themselves several threads.
+# One test at a time, but for those of one thread: most are themselves several threads, and say so.
 test: test-build
-	@cd $(BUILD) && ctest --output-on-failure --no-label-summary
+	@cd $(BUILD) && ctest -j2 --output-on-failure --no-label-summary
 
 stress: test-build
 	@cd $(BUILD) && ctest -L stress --verbose --no-label-summary --repeat until-fail:$(TIMES)
