@@ -82,6 +82,25 @@ THRUM_API thrum_executor *thrum_executor_new(const thrum_executor_opts *opts);
 THRUM_API int thrum_submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg),
                            void *arg);
 
+/* Options of thrum_submit_with(); zero is the default of each. */
+typedef struct thrum_task_opts {
+    int priority; /* higher ones start first, 0 is that of thrum_submit(), less comes after all that */
+    thrum_deadline deadline; /* by when the task must have started; zero or THRUM_NEVER: none */
+    const char *name;        /* copied; in failures and thrum_dump() */
+    void *reserved[4];       /* must be zero */
+} thrum_task_opts;
+
+/* As thrum_submit(), with options. Priority: of what has not started the highest starts first,
+ * among equals the first submitted; no task that runs is interrupted. So that none starves, of 61
+ * tasks that a worker starts one is the oldest of those with a priority, and one comes from those
+ * without. A full queue does not look at it. Deadline: a task that has not started by then fails
+ * with -ETIMEDOUT, in time for who waits for it (the timers' thread completes it, and runs its
+ * callbacks) and as loud as any failure; one that runs past it sees thrum_cancel_requested(). A
+ * submit that waits for room does so until then (or returns -EINTR). Also -EINVAL for a bad option,
+ * and -EAGAIN when there is no thread for timers. Any thread. */
+THRUM_API int thrum_submit_with(thrum_executor *executor, thrum_future **out,
+                                void *(*fn)(void *arg), void *arg, const thrum_task_opts *opts);
+
 /* Takes no more tasks from outside; tasks that run may submit until the pool is idle. With
  * `cancel_futures` cancels what has not started. With `wait` blocks until all has run and every
  * worker has left. Returns 0, or -EDEADLK when a task or the initializer of this pool waits for it:

@@ -71,8 +71,8 @@ THRUM_API bool thrum_future_cancelled(const thrum_future *future);
  * caller. Any thread. */
 THRUM_API bool thrum_future_cancel(thrum_future *future);
 
-/* Returns whether somebody tried to cancel the task that calls this. Cheap; false outside of
- * tasks. A continuation is a task; a done callback is not. Any thread. */
+/* Returns whether somebody tried to cancel the task that calls this, or its deadline has come.
+ * Cheap; false outside of tasks. A continuation is a task; a done callback is not. Any thread. */
 THRUM_API bool thrum_cancel_requested(void);
 
 /* Calls fn(future, arg) once when the future is done, in the thread that completes it; at once, in

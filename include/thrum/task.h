@@ -11,6 +11,8 @@
  * parameters,
  *
  *     int area_submit(thrum_executor *executor, thrum_future **out, double w, double h)
+ *     int area_submit_with(thrum_executor *executor, thrum_future **out, double w, double h,
+ *                          const thrum_task_opts *opts)
  *     int area_result(thrum_future *future, double *value)
  *     int area_result_until(thrum_future *future, thrum_deadline deadline, double *value)
  *     int area_start(thrum_thread **out, double w, double h, const thrum_thread_opts *opts)
@@ -22,7 +24,7 @@
  * type that is not a plain word or pointer, such as an array or a pointer to a function, needs a typedef.
  * With `void` for the result, area_result() and area_result_until() have no `value`.
  *
- * _submit: as thrum_submit(). _result, _result_until: as thrum_future_result(), _until(); -EINVAL, with a line
+ * _submit, _submit_with: as thrum_submit(), thrum_submit_with(). _result, _result_until: as thrum_future_result(), _until(); -EINVAL, with a line
  * on stderr, for the future of another task. _start: as thrum_thread_start(); the result is dropped. */
 #ifndef THRUM_TASK_H
 #define THRUM_TASK_H
@@ -84,6 +86,9 @@ THRUM_API void thrum__tasks_register(thrum__task_module *module, const thrum_tas
 THRUM_API void thrum__tasks_unregister(thrum__task_module *module);
 THRUM_API int thrum__task_submit(thrum_executor *executor, thrum_future **out,
                                  const thrum_task_type *type, const void *args);
+THRUM_API int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
+                                      const thrum_task_type *type, const void *args,
+                                      const thrum_task_opts *opts);
 THRUM_API int thrum__task_result(thrum_future *future, const thrum_task_type *type, void *value);
 THRUM_API int thrum__task_result_until(thrum_future *future, const thrum_task_type *type,
                                        thrum_deadline deadline, void *value) THRUM_NODISCARD;
@@ -255,6 +260,13 @@ THRUM__END
         thrum_future **thrum__out THRUM__REPEAT(n)(THRUM__NEXT_PARAMETER, , __VA_ARGS__)) {        \
         return thrum__task_submit(thrum__executor, thrum__out, &task##_task,                       \
                                   THRUM__PACK(n, none, task, __VA_ARGS__));                        \
+    }                                                                                              \
+    __attribute__((unused)) static inline int task##_submit_with(                                  \
+        thrum_executor *thrum__executor,                                                           \
+        thrum_future **thrum__out THRUM__REPEAT(n)(THRUM__NEXT_PARAMETER, , __VA_ARGS__),          \
+        const thrum_task_opts *thrum__opts) {                                                      \
+        return thrum__task_submit_with(thrum__executor, thrum__out, &task##_task,                  \
+                                       THRUM__PACK(n, none, task, __VA_ARGS__), thrum__opts);      \
     }                                                                                              \
     __attribute__((unused)) static inline int task##_start(                                        \
         thrum_thread **thrum__out THRUM__REPEAT(n)(THRUM__NEXT_PARAMETER, , __VA_ARGS__),          \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/raw_lock.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "exec/task.h"
 #include "exec/then.h"
@@ -18,7 +19,7 @@ struct thrum__cold {
     thrum_failure failure; /* read-only, as is text */
     uint32_t refs;
     uint32_t read; /* relaxed: it has been given to somebody */
-    char text[];   /* message and thread name */
+    char text[];   /* message, names of thread and task: these may go before the last future */
 };
 
 static thrum__raw_lock lock;
@@ -28,7 +29,8 @@ thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread) {
     thread = thread ? thread : failure->thread;
     size_t message_size = strlen(failure->message) + 1;
     size_t thread_size = thread ? strlen(thread) + 1 : 0;
-    thrum__cold *cold = malloc(sizeof *cold + message_size + thread_size);
+    size_t task_size = failure->task ? strlen(failure->task) + 1 : 0;
+    thrum__cold *cold = malloc(sizeof *cold + message_size + thread_size + task_size);
     if (!cold)
         return NULL;
     cold->failure = *failure;
@@ -37,6 +39,9 @@ thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread) {
     cold->failure.message = memcpy(cold->text, failure->message, message_size);
     cold->failure.thread =
         thread ? memcpy(cold->text + message_size, thread, thread_size) : NULL;
+    if (failure->task)
+        cold->failure.task =
+            memcpy(cold->text + message_size + thread_size, failure->task, task_size);
     return cold;
 }
 
@@ -59,20 +64,37 @@ static const thrum_failure *bare_failure(int code) {
     return failure;
 }
 
+static thrum__cold **cold_of(thrum_future *task, uint32_t word) {
+    return THRUM__UNLIKELY(word & THRUM__TASK_OPTIONS) ? &task->options->cold : &task->cold;
+}
+
+const char *thrum__task_name(const thrum_future *task) {
+    uint32_t word = thrum__load_relaxed(&task->word);
+    if ((word & THRUM__TASK_OPTIONS) && task->options->name)
+        return task->options->name;
+    return word & THRUM__TASK_NAMED ? ((const thrum__named *)task->value)->name : NULL;
+}
+
 const thrum_failure *thrum__task_failure(const thrum_future *task) {
     static const thrum_failure cancelled = {.code = -ECANCELED, .message = "cancelled"};
-    uint32_t state = thrum__load_relaxed(&task->word) & THRUM__TASK_STATE;
-    uintptr_t cold = (uintptr_t)task->cold;
+    uint32_t word = thrum__load_relaxed(&task->word);
+    uint32_t state = word & THRUM__TASK_STATE;
     if (state == THRUM__TASK_CANCELLED)
         return &cancelled;
     if (state != THRUM__TASK_FAILED)
         return NULL;
-    return cold & 1 ? bare_failure(-(int)(cold >> 1) - 1) : &task->cold->failure;
+    const thrum__cold *cold = *cold_of((thrum_future *)(uintptr_t)task, word);
+    uintptr_t bits = (uintptr_t)cold;
+    return bits & 1 ? bare_failure(-(int)(bits >> 1) - 1) : &cold->failure;
 }
 
 void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, const char *thread) {
-    thrum__cold *cold = thrum__cold_new(failure, thread);
-    task->cold = cold ? cold : tagged(failure->code);
+    uint32_t word = thrum__load_relaxed(&task->word);
+    thrum_failure named = *failure;
+    if (!named.task)
+        named.task = thrum__task_name(task);
+    thrum__cold *cold = thrum__cold_new(&named, thread);
+    *cold_of(task, word) = cold ? cold : tagged(failure->code);
 }
 
 void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
@@ -85,8 +107,9 @@ void thrum__task_mark_read(thrum_future *task) {
     uint32_t word = thrum__load_relaxed(&task->word);
     if ((word & THRUM__TASK_STATE) != THRUM__TASK_FAILED)
         return;
-    if (!((uintptr_t)task->cold & 1)) {
-        thrum__store_relaxed(&task->cold->read, 1);
+    thrum__cold *cold = *cold_of(task, word);
+    if (!((uintptr_t)cold & 1)) {
+        thrum__store_relaxed(&cold->read, 1);
         return;
     }
     while (!(word & THRUM__TASK_READ) &&
@@ -95,16 +118,17 @@ void thrum__task_mark_read(thrum_future *task) {
 }
 
 void thrum__task_pass_failure(thrum_future *from, thrum_future *to) {
-    to->cold = from->cold;
-    if ((uintptr_t)from->cold & 1)
+    thrum__cold *cold = *cold_of(from, thrum__load_relaxed(&from->word));
+    *cold_of(to, thrum__load_relaxed(&to->word)) = cold;
+    if ((uintptr_t)cold & 1)
         thrum__task_mark_read(from); /* without memory: the code is copied */
     else
-        thrum__add_relaxed(&from->cold->refs, 1);
+        thrum__add_relaxed(&cold->refs, 1);
 }
 
 /* Whoever has the failure last reports it, if nobody has read it. */
 static void drop_failure(thrum_future *task, uint32_t word) {
-    thrum__cold *cold = task->cold;
+    thrum__cold *cold = *cold_of(task, word);
     bool tagged = ((uintptr_t)cold & 1) != 0;
     /* acquire, acq_rel: pairs with drop_failure() */
     if (!tagged && thrum__load_acquire(&cold->refs) != 1 && thrum__sub_acq_rel(&cold->refs, 1) != 1)
@@ -129,11 +153,14 @@ static __attribute__((noinline)) void let_go(thrum_future *task, uint32_t word) 
         free(task->value);
     if (task->fn == thrum__then_run && task->value && state != THRUM__TASK_OK)
         thrum__then_died(task);
+    if (word & THRUM__TASK_OPTIONS)
+        thrum__options_free(task->options);
 }
 
 /* The last reference has gone. */
 static void die(thrum_future *task, uint32_t word) {
-    if (THRUM__UNLIKELY((word & (THRUM__TASK_STATE | THRUM__TASK_OWNED)) != THRUM__TASK_OK))
+    const uint32_t more = THRUM__TASK_OWNED | THRUM__TASK_OPTIONS;
+    if (THRUM__UNLIKELY((word & (THRUM__TASK_STATE | more)) != THRUM__TASK_OK))
         let_go(task, word);
     thrum__task_recycle(task);
 }

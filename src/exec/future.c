@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "exec/await.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "exec/then.h"
 #include "sync/wait.h"
@@ -113,7 +114,7 @@ bool thrum_future_cancel(thrum_future *future) {
         if (word & THRUM__TASK_HOOKS)
             thrum__hooks_run(future);
         if (pool)
-            thrum__pool_cancelled(pool);
+            thrum__pool_cancelled(pool, future);
         return true;
     }
     word = thrum__load_relaxed(&future->word);
@@ -125,8 +126,11 @@ bool thrum_future_cancel(thrum_future *future) {
 
 bool thrum_cancel_requested(void) {
     const thrum__frame *frame = thrum__frame_current();
-    return frame && frame->task &&
-           (thrum__load_relaxed(&frame->task->word) & THRUM__TASK_CANCEL) != 0;
+    if (!frame || !frame->task)
+        return false;
+    uint32_t word = thrum__load_relaxed(&frame->task->word);
+    return (word & THRUM__TASK_CANCEL) ||
+           ((word & THRUM__TASK_OPTIONS) && thrum__options_late(frame->task->options));
 }
 
 thrum_future *thrum_future_ref(thrum_future *future) {

@@ -6,6 +6,7 @@
 
 #include "base/fork.h"
 #include "exec/await.h"
+#include "exec/options.h"
 #include "exec/part.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
@@ -96,6 +97,8 @@ static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, ch
 void thrum__pools_prepare(void) {
     /* release: pairs with more() */
     thrum__store_release(&thrum__exit_more_hooks, &more_hooks);
+    /* release: pairs with thrum__timer_pools() */
+    thrum__store_release(&thrum__timer_pool_hooks, &thrum__options_timer_pool);
     thrum__fork_register(THRUM__FORK_EXEC, &fork_hooks);
     thrum__exit_prepare();
 }

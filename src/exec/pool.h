@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/raw_lock.h"
 #include "exec/injector.h"
+#include "exec/ranks.h"
 #include "exec/source.h"
 #include "exec/worker.h"
 
@@ -28,6 +29,7 @@ enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX 
  *   bits 12-23  BLOCKED    workers that wait for a future and have left their slot
  *   bits 24-35  PINNED     others who still need the pool: threads that help and wait, having left their slot;
  *                          who has just left a slot and looks whether that matters to somebody;
+ *                          the timers' thread while it submits;
  *                          workers in the initializer
  *   bits 36-47  SEARCHING  workers that look for work, are being woken or started (while others run)
  *   bits 48-59  SLEEPING   workers in the idle list; under the bucket lock of the pool
@@ -80,6 +82,7 @@ struct thrum_executor {
     uint64_t unread;         /* relaxed: generation << 32 | count */
     thrum__injector injector;
     thrum__link thens;      /* continuations that wait for other futures; under the bucket lock of this */
+    thrum__ranks ranks;     /* tasks with a priority; empty when the pool is freed */
     thrum__sources sources; /* what idle workers help with: maps, fork-joins */
     thrum__shard shards[THRUM__POOL_SHARDS];
 };
@@ -93,7 +96,7 @@ static inline uint64_t thrum__state_load(const thrum_executor *pool) {
 /* Adds `change` and returns the new state. What is looked for afterwards with seq_cst loads is not missed. */
 static inline uint64_t thrum__state_add(thrum_executor *pool, uint64_t change) {
     /* seq_cst: pairs with thrum__state_load(), thrum__state_take_slot(), thrum__state_add(); and what follows
-     * pairs with thrum__injector_put(), thrum__deque_push() */
+     * pairs with thrum__injector_put(), thrum__deque_push(), thrum__ranks_put() */
     return thrum__add_seq_cst(&pool->state, change) + change;
 }
 
@@ -133,8 +136,9 @@ static inline int thrum__pool_places(const thrum_executor *pool) {
 /* Returns whether there is work that nobody has taken; seq_cst, for who has announced something. */
 bool thrum__pool_visible(const thrum_executor *pool);
 
-/* The same, of tasks only. */
+/* The same, of tasks only; and of tasks without a priority. */
 bool thrum__pool_tasks_visible(const thrum_executor *pool);
+bool thrum__pool_plain_visible(const thrum_executor *pool);
 
 /* Says that work was published for the pool: wakes or starts one worker if none looks for work. Must follow the
  * publication, which is a seq_cst read-modify-write. Returns 0, or -EAGAIN when no worker can be started and none
@@ -155,11 +159,15 @@ void thrum__pool_release_slot(thrum_executor *pool);
 /* The pool is closed: lets an idle worker find out whether all may leave, and waiters look. */
 void thrum__pool_nudge(thrum_executor *pool);
 
-/* PENDING -> RUNNING, for a task of whatever pool; its room is free then. */
+/* PENDING -> RUNNING, for a task of whatever pool, to which the caller has a reference; its room is free then. Returns false
+ * if another has it, or its deadline has come: then it has failed. */
 bool thrum__pool_claim(thrum_future *task);
 
-/* A task was cancelled or taken back. */
-void thrum__pool_cancelled(thrum_executor *pool);
+/* A task of `pool`, to which the caller has a reference, was cancelled or taken back. */
+void thrum__pool_cancelled(thrum_executor *pool, thrum_future *task);
+
+/* The room that `task` took is free. */
+void thrum__pool_room_back(const thrum_future *task);
 
 /* Runs `task` here and now if it is the next to be started and a slot is free. Outside threads. */
 bool thrum__pool_help(thrum_future *task);
@@ -215,13 +223,18 @@ extern thrum__link thrum__pools;
 void thrum__pool_count_unread(thrum_executor *pool, uint32_t generation);
 
 /* Submits as thrum_submit() does, with flags for the word of the record: THRUM__TASK_NAMED; THRUM__TASK_OWNED,
- * which means that `arg` is freed with the record, and when there is none; fn must return it. */
+ * which means that `arg` is freed with the record, and when there is none; fn must return it. `options`, NULL
+ * for none, is freed likewise, but not called `over` when there is no record. */
 int thrum__submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg), void *arg,
-                  uint32_t flags);
+                  uint32_t flags, thrum__options *options);
+
+/* The same with the options of its user, which may be NULL. */
+int thrum__submit_with(thrum_executor *executor, thrum_future **out, void *(*fn)(void *arg), void *arg,
+                       uint32_t flags, const thrum_task_opts *opts);
 
 /* As thrum__submit(), but runs the task in the current strand. Returns when it is done. */
 int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *arg), void *arg,
-                       uint32_t flags);
+                       uint32_t flags, thrum__options *options);
 
 /* Returns why a submit from the current strand is refused at this moment: -ESHUTDOWN or -EPIPE; 0: it is not. */
 int thrum__pool_refusal(const thrum_executor *pool);

@@ -65,9 +65,9 @@ const thrum__hook_ops thrum__stream_hook_ops = {.watch = on_done};
 static int submit_held(thrum_stream *s) {
     thrum__slot *one = s->held;
     one->skipped = false;
-    int rc = thrum__submit(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED);
+    int rc = thrum__submit(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
     if (rc == -EAGAIN && s->outstanding == 0 && thrum__part_here(s->pool))
-        rc = thrum__submit_here(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED);
+        rc = thrum__submit_here(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
     if (rc != 0)
         return rc;
     s->held = NULL;

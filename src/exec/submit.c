@@ -5,6 +5,7 @@
 
 #include "base/fork.h"
 #include "base/panic.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "exec/then.h"
 
@@ -45,6 +46,14 @@ static thrum_future *new_task(thrum_executor *pool, uint32_t word, void *(*fn)(v
     return task;
 }
 
+static void add_options(thrum_future *task, thrum__options *options) {
+    if (THRUM__UNLIKELY(options != NULL)) {
+        task->options = options;
+        options->task = task;
+        task->word |= THRUM__TASK_OPTIONS;
+    }
+}
+
 static void count_submit(thrum_executor *pool) {
     uint32_t id = thrum__strand_self()->id;
     thrum__add_relaxed(&pool->shards[id % THRUM__POOL_SHARDS].submitted, 1);
@@ -67,17 +76,18 @@ static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally) 
 }
 
 /* The task was not made: what it would have owned goes. */
-static int not_made(int rc, uint32_t flags, void *arg) {
+static int not_made(int rc, uint32_t flags, void *arg, thrum__options *options) {
     if (flags & THRUM__TASK_OWNED)
         free(arg);
+    free(options);
     return rc;
 }
 
 int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
-                       uint32_t flags) {
+                       uint32_t flags, thrum__options *options) {
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
     if (!thrum__strand_alias_enter(thrum__strand_self()))
-        return not_made(-ENOMEM, flags, arg);
+        return not_made(-ENOMEM, flags, arg, options);
     thrum_executor *slot = thrum__pool_worker(pool) ? NULL : pool;
     int rc = refusal(pool, thrum__state_add(pool, slot ? THRUM__POOL_BUSY : 0));
     thrum_future *task = NULL;
@@ -86,9 +96,26 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
     if (rc != 0) {
         release(slot);
         thrum__strand_alias_leave(thrum__strand_self());
-        return not_made(rc, flags, arg);
+        return not_made(rc, flags, arg, options);
     }
+    add_options(task, options);
     run_here(slot, task, &pool->caller_ran);
+    if (out)
+        *out = task;
+    return 0;
+}
+
+/* Its deadline has passed: the task fails without having been queued. */
+static int never_start(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
+                       uint32_t flags, thrum__options *options) {
+    uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
+    thrum_future *task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg);
+    if (!task)
+        return not_made(-ENOMEM, flags, arg, options);
+    options->beyond_limit = true;
+    add_options(task, options);
+    count_submit(pool);
+    thrum__options_expire(task, THRUM__TASK_REF);
     if (out)
         *out = task;
     return 0;
@@ -97,8 +124,8 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
 enum { ROOM, NO_ROOM };
 
 /* Takes a place in a queue that has a limit. Returns ROOM, NO_ROOM (run it), or why not. */
-static int take_room(thrum_executor *pool) {
-    if (thrum_semaphore_try_acquire(&pool->room))
+static int take_room(thrum_executor *pool, const thrum__options *options) {
+    if ((options && options->beyond_limit) || thrum_semaphore_try_acquire(&pool->room))
         return ROOM;
     if (pool->overflow == THRUM_OVERFLOW_REFUSE)
         return -EAGAIN;
@@ -107,8 +134,13 @@ static int take_room(thrum_executor *pool) {
     int rc = thrum__pool_block();
     if (rc != 0)
         return rc;
-    thrum_semaphore_acquire(&pool->room);
+    if (options && options->deadline != INT64_MAX)
+        rc = thrum_semaphore_acquire_until(&pool->room, (thrum_deadline){options->deadline});
+    else
+        thrum_semaphore_acquire(&pool->room);
     thrum__pool_unblock();
+    if (rc != 0)
+        return rc;
     rc = refusal(pool, thrum__state_load(pool));
     if (rc != 0)
         thrum_semaphore_release(&pool->room, 1);
@@ -117,40 +149,62 @@ static int take_room(thrum_executor *pool) {
 
 /* The pool was closed or broken meanwhile, or no worker can be had. Returns whether the task will not run. */
 static bool take_back(thrum_executor *pool, thrum_future *task) {
-    if (!thrum__task_complete(task, THRUM__TASK_CANCELLED, THRUM__TASK_REF))
+    if (!thrum__task_complete(task, THRUM__TASK_CANCELLED, 0))
         return false;
-    thrum__pool_cancelled(pool);
+    thrum__pool_cancelled(pool, task);
+    thrum__task_unref(task);
     return true;
 }
 
-static void put(thrum_executor *pool, thrum_future *task) {
+static void put(thrum_executor *pool, thrum_future *task, thrum__options *options) {
     thrum__worker *worker = thrum__pool_worker(pool);
     if (worker)
         thrum__store_relaxed(&worker->submitted, worker->submitted + 1);
     else
         count_submit(pool);
-    if (!worker || !thrum__deque_push(&worker->deque, task))
+    if (THRUM__UNLIKELY(options && options->rank.priority != 0))
+        thrum__ranked_put(pool, task);
+    else if (!worker || !thrum__deque_push(&worker->deque, task))
         thrum__injector_put(&pool->injector, task);
 }
 
+/* Returns a task that takes the place of its caller's `options`, NULL without memory or a timer: then *rc says so. */
+static thrum_future *make(thrum_executor *pool, uint32_t word, void *(*fn)(void *), void *arg,
+                          thrum__options *options, int *rc) {
+    bool timed = options && options->deadline != INT64_MAX;
+    thrum_future *task = new_task(pool, word + (timed ? THRUM__TASK_REF : 0), fn, arg);
+    *rc = -ENOMEM;
+    if (!task)
+        return NULL;
+    add_options(task, options);
+    if (!timed || (*rc = thrum__options_arm(task)) == 0)
+        return task;
+    thrum__task_recycle(task);
+    return NULL;
+}
+
 int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
-                  uint32_t flags) {
+                  uint32_t flags, thrum__options *options) {
     const uint64_t special = THRUM__POOL_CLOSED | THRUM__POOL_BROKEN;
     int rc;
     if (THRUM__UNLIKELY(gone(pool)))
-        return not_made(-EPIPE, flags, arg);
+        return not_made(-EPIPE, flags, arg, options);
     uint64_t state = thrum__load_relaxed(&pool->state);
     if (THRUM__UNLIKELY(state & special) && (rc = refusal(pool, state)) != 0)
-        return not_made(rc, flags, arg);
-    if (pool->room_max && (rc = take_room(pool)) != ROOM)
-        return rc == NO_ROOM ? thrum__submit_here(pool, out, fn, arg, flags) : not_made(rc, flags, arg);
-    thrum_future *task = new_task(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg);
+        return not_made(rc, flags, arg, options);
+    if (THRUM__UNLIKELY(options && thrum__options_late(options)))
+        return never_start(pool, out, fn, arg, flags, options);
+    if (pool->room_max && (rc = take_room(pool, options)) != ROOM)
+        return rc == NO_ROOM      ? thrum__submit_here(pool, out, fn, arg, flags, options)
+               : rc == -ETIMEDOUT ? never_start(pool, out, fn, arg, flags, options)
+                                  : not_made(rc, flags, arg, options);
+    thrum_future *task = make(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg, options, &rc);
     if (!task) {
-        if (pool->room_max)
+        if (pool->room_max && !(options && options->beyond_limit))
             thrum_semaphore_release(&pool->room, 1);
-        return not_made(-ENOMEM, flags, arg);
+        return not_made(rc, flags, arg, options);
     }
-    put(pool, task); /* without `out` *task may be gone from here */
+    put(pool, task, options); /* without `out` *task may be gone from here */
     rc = thrum__pool_notify(pool);
     state = thrum__state_load(pool);
     if (THRUM__UNLIKELY(rc == 0 && state & special))
@@ -174,25 +228,38 @@ int thrum_submit(thrum_executor *executor, thrum_future **out, void *(*fn)(void 
         thrum__complain("thrum_submit: fn is NULL");
         return -EINVAL;
     }
-    return thrum__submit(executor, out, fn, arg, 0);
+    return thrum__submit(executor, out, fn, arg, 0, NULL);
 }
 
 bool thrum__pool_claim(thrum_future *task) {
     if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
         return false;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) & THRUM__TASK_OPTIONS))
+        return thrum__options_claimed(task);
     if (task->pool->room_max)
         thrum_semaphore_release(&task->pool->room, 1);
     return true;
 }
 
-void thrum__pool_cancelled(thrum_executor *pool) {
-    if (pool->room_max)
-        thrum_semaphore_release(&pool->room, 1);
+void thrum__pool_room_back(const thrum_future *task) {
+    bool with = (thrum__load_relaxed(&task->word) & THRUM__TASK_OPTIONS) != 0;
+    if (task->pool->room_max && !(with && task->options->beyond_limit))
+        thrum_semaphore_release(&task->pool->room, 1);
+}
+
+void thrum__pool_cancelled(thrum_executor *pool, thrum_future *task) {
+    if (thrum__load_relaxed(&task->word) & THRUM__TASK_OPTIONS)
+        thrum__options_leave(task);
+    thrum__pool_room_back(task);
     /* release: pairs with thrum__pool_queued() */
     thrum__add_release(&pool->cancelled, 1); /* *pool may be another from here */
 }
 
 static bool is_first(thrum_executor *pool, thrum_future *task) {
+    bool taken_ranked = false;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&pool->ranks.n) != 0) &&
+        (thrum__ranked_forbids(pool, task, &taken_ranked) || taken_ranked))
+        return taken_ranked;
     if (!thrum__injector_try_lock(&pool->injector))
         return false;
     bool taken = thrum__injector_first(&pool->injector) == task &&
@@ -226,10 +293,10 @@ bool thrum__pool_help(thrum_future *task) {
 static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failure *failure) {
     if (!failure) {
         if (thrum__task_complete(task, THRUM__TASK_CANCELLED, 0))
-            thrum__pool_cancelled(pool);
+            thrum__pool_cancelled(pool, task);
         thrum__task_unref(task);
     } else if (thrum__task_claim(task, THRUM__TASK_RUNNING)) {
-        thrum__pool_cancelled(pool);
+        thrum__pool_cancelled(pool, task);
         thrum__task_fail(task, failure, NULL, THRUM__TASK_REF);
     } else {
         thrum__task_unref(task);
@@ -253,7 +320,7 @@ int thrum__submit_late(thrum_executor *pool, thrum_future *task) {
     /* release: pairs with thrum__task_word(): who sees no PROMISE sees the pool */
     while (!thrum__cas_release(&task->word, &word, word + change))
         continue;
-    put(pool, task);
+    put(pool, task, NULL);
     return thrum__pool_notify(pool);
 }
 
@@ -275,6 +342,10 @@ static thrum_future *take_all(thrum_executor *pool) {
         } else {
             thrum__strand_self()->ops->yield();
         }
+    }
+    while ((task = thrum__ranked_take(pool, NULL, false)) != NULL) {
+        *end = task;
+        end = &task->next;
     }
     int places = thrum__pool_places(pool);
     for (int i = 0; i < places; i++) {

@@ -54,7 +54,21 @@ bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
     return word != 0;
 }
 
-static void leave_frame(thrum__frame *frame) { thrum__strand_self()->frame = frame->outer; }
+/* A dump reads the name under the registry lock. */
+static void hide_name(thrum__strand *self, const thrum__frame *frame) {
+    thrum__store_relaxed(&self->task, frame->shown);
+    if (thrum__load_relaxed(&frame->task->word) & THRUM__TASK_OPTIONS) {
+        thrum__registry_lock();
+        thrum__registry_unlock();
+    }
+}
+
+static void leave_frame(thrum__frame *frame) {
+    thrum__strand *self = thrum__strand_self();
+    self->frame = frame->outer;
+    if (THRUM__UNLIKELY(frame->name != NULL))
+        hide_name(self, frame);
+}
 
 static void fail(thrum__frame *frame) {
     const thrum_thread *thread = thrum_thread_current();
@@ -99,8 +113,12 @@ void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *
     frame.slot = slot;
     frame.tally = tally;
     frame.name = NULL;
-    if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) & THRUM__TASK_NAMED))
-        frame.name = ((const thrum__named *)task->value)->name;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) &
+                        (THRUM__TASK_NAMED | THRUM__TASK_OPTIONS))) {
+        frame.name = thrum__task_name(task);
+        frame.shown = self->task;
+        thrum__store_relaxed(&self->task, frame.name);
+    }
     frame.drop = drop;
     frame.raised = frame.deadlock = false;
     frame.executing = true;

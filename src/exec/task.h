@@ -24,6 +24,7 @@
  *              continuation that waits for its turn
  *   NAMED      arg points to a thrum__named                read-only
  *   OWNED      value is a block that is freed with the record  read-only
+ *   OPTIONS    it was submitted with options: `options`, not `cold`  read-only
  *   SURVIVES   runs on in the child of a fork              set in the child
  *   bits 12-31 references: the handles, and one of the queue that it stands in */
 enum {
@@ -43,6 +44,7 @@ enum {
     THRUM__TASK_NAMED = 1 << 8,
     THRUM__TASK_SURVIVES = 1 << 9,
     THRUM__TASK_OWNED = 1 << 10,
+    THRUM__TASK_OPTIONS = 1 << 11,
     THRUM__TASK_REF = 1 << 12
 };
 
@@ -53,16 +55,22 @@ typedef struct thrum__named {
 
 typedef struct thrum__hook thrum__hook;
 typedef struct thrum__cold thrum__cold;
+typedef struct thrum__options thrum__options;
 
 struct thrum_future {
     uint32_t word;
     uint32_t generation;       /* of the pool's memory; read-only */
     void *(*fn)(void *arg);    /* read-only */
     void *value;               /* the argument; then, by who completes it, the result */
-    struct thrum_future *next; /* in the injector, or among free records; before a continuation that waits */
-    thrum_executor *pool;      /* read-only, but for such a one; its memory is for ever, the pool in it only until this is done */
-    thrum__cold *cold;         /* its failure; by who completes it */
-    thrum__hook *hooks;        /* a ring, this the first; under the bucket lock of the record */
+    struct thrum_future *next; /* in the injector, or among free records; before a continuation that
+                                * waits */
+    thrum_executor *pool; /* read-only, but for such a one; its memory is for ever, the pool in it
+                           * only until this is done */
+    union {
+        thrum__cold *cold;       /* its failure; by who completes it */
+        thrum__options *options; /* the pointer read-only: options.h */
+    };
+    thrum__hook *hooks; /* a ring, this the first; under the bucket lock of the record */
     uint32_t runner;           /* relaxed: id of the strand that runs it, 0 nobody yet */
 };
 
@@ -77,6 +85,7 @@ typedef struct thrum__frame {
     thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL nowhere */
     uint64_t *tally;              /* counts what is completed by others than workers of its pool */
     const char *name;             /* of the task, NULL none */
+    const char *shown;            /* with a name: what dumps said of the strand before */
     uint32_t drop;                /* references that go when it is completed */
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */
@@ -166,6 +175,9 @@ void thrum__hooks_run(thrum_future *task);
 
 /* Calls the hooks of a promise that was given up: their drop. */
 void thrum__hooks_drop(thrum_future *task);
+
+/* Returns the name of a task that is not done, NULL if it has none. Lives as long as the record. */
+const char *thrum__task_name(const thrum_future *task);
 
 /* In the child of a fork. */
 void thrum__cold_child_after_fork(void);

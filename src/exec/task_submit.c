@@ -36,11 +36,18 @@ static void *run(void *arg) {
     return block;
 }
 
+int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
+                            const thrum_task_type *type, const void *args,
+                            const thrum_task_opts *opts) {
+    boxed *made = block_new(type, args);
+    return made ? thrum__submit_with(executor, out, run, made,
+                                     THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)
+                : -ENOMEM;
+}
+
 int thrum__task_submit(thrum_executor *executor, thrum_future **out, const thrum_task_type *type,
                        const void *args) {
-    boxed *made = block_new(type, args);
-    return made ? thrum__submit(executor, out, run, made, THRUM__TASK_NAMED | THRUM__TASK_OWNED)
-                : -ENOMEM;
+    return thrum__task_submit_with(executor, out, type, args, NULL);
 }
 
 static int of_another(const thrum_task_type *type) {

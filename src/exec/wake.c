@@ -7,7 +7,7 @@
 
 const thrum__work_source *thrum__work_source_hook;
 
-bool thrum__pool_tasks_visible(const thrum_executor *pool) {
+bool thrum__pool_plain_visible(const thrum_executor *pool) {
     if (thrum__injector_visible(&pool->injector))
         return true;
     int places = thrum__pool_places(pool);
@@ -15,6 +15,10 @@ bool thrum__pool_tasks_visible(const thrum_executor *pool) {
         if (thrum__deque_visible(&pool->workers[i]->deque))
             return true;
     return false;
+}
+
+bool thrum__pool_tasks_visible(const thrum_executor *pool) {
+    return thrum__pool_plain_visible(pool) || thrum__ranks_visible(&pool->ranks);
 }
 
 bool thrum__pool_visible(const thrum_executor *pool) {

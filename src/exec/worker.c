@@ -11,6 +11,7 @@
 #include <thrum/thread.h>
 
 #include "base/cpu.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
@@ -84,13 +85,20 @@ static thrum_future *steal(thrum_executor *pool, thrum__worker *worker) {
 
 thrum_future *thrum__pool_take(thrum_executor *pool, thrum__worker *worker) {
     thrum_future *task = NULL;
+    if (THRUM__UNLIKELY(thrum__load_relaxed(&pool->ranks.n) != 0) &&
+        (task = thrum__ranked_take(pool, worker, true)) != NULL)
+        return task;
     if (worker && ++worker->ticks % INJECTOR_EVERY == 0)
         task = take_batch(pool, NULL);
     if (!task && worker)
         task = thrum__deque_steal(&worker->deque);
     if (!task)
         task = take_batch(pool, worker);
-    return task ? task : steal(pool, worker);
+    if (!task)
+        task = steal(pool, worker);
+    if (!task && THRUM__UNLIKELY(thrum__load_relaxed(&pool->ranks.n) != 0))
+        task = thrum__ranked_take(pool, worker, false);
+    return task;
 }
 
 static void execute(thrum__worker *worker, thrum_future *task) {

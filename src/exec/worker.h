@@ -16,6 +16,7 @@ typedef struct thrum__worker {
     thrum_executor *pool;    /* read-only */
     int index;               /* in pool->workers; read-only */
     uint32_t ticks;          /* own: tasks since the injector was looked at */
+    uint32_t turns;          /* own: takes while there were tasks with a priority */
     uint32_t random;         /* own: where it begins to steal */
     uint64_t submitted;      /* relaxed, own */
     uint64_t claimed;        /* relaxed, own: tasks that it started */

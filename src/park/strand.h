@@ -78,6 +78,7 @@ struct thrum__strand {
     void (*entry)(thrum__strand *); /* read-only after start */
     void *thread;                  /* record of floor 3; under the registry lock */
     struct thrum__frame *frame;    /* own: what floor 4 runs on it, NULL nothing */
+    const char *task;              /* relaxed: its name, for dumps; lives under the registry lock; NULL none */
     struct thrum__alias *aliases;  /* outermost first; under the registry lock, read by itself without */
     struct thrum__alias *alias;    /* own: the one it runs under, NULL none */
     uintptr_t os;                  /* the implementation's own handle */

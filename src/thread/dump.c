@@ -94,6 +94,9 @@ static void describe(line *to, const thrum__strand *strand) {
     add_name(to, strand);
     add(to, " (ident %u, native id %lld%s): ", (unsigned)strand->id, (long long)strand->native_id,
         thread && thread->started_here && thread->daemon ? ", daemon" : "");
+    const char *task = thrum__load_relaxed(&strand->task);
+    if (task)
+        add(to, "in task \"%.*s\", ", NAME_SIZE, task);
     if (!what.kind) {
         add(to, "runs");
         return;

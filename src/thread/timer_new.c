@@ -22,11 +22,11 @@ int thrum__timer_check(double seconds, void (*fn)(void *), const thrum_timer_opt
             bad = "a reserved option is not zero";
     if (opts && !(opts->every >= 0))
         bad = "every is negative or NaN";
-    if (bad) {
+    if (opts && opts->executor && !thrum__timer_pools())
+        bad = "executor is not a pool of this program";
+    if (bad)
         thrum__complain("thrum_timer_start: %s", bad);
-        return -EINVAL;
-    }
-    return opts && opts->executor ? -ENOTSUP : 0;
+    return bad ? -EINVAL : 0;
 }
 
 static int64_t every_ns(double seconds) {
@@ -45,7 +45,11 @@ thrum_timer *thrum__timer_new(void (*fn)(void *), void *arg, const thrum_timer_o
     *timer = (thrum_timer){.fn = fn,
                            .arg = arg,
                            .every = opts ? every_ns(opts->every) : 0,
-                           .daemon = opts && opts->daemon};
+                           .daemon = opts && opts->daemon,
+                           .executor = opts ? opts->executor : NULL};
+    thrum__list_init(&timer->away);
+    if (timer->executor)
+        timer->generation = thrum__timer_pools()->generation(timer->executor);
     if (!opts || !opts->name)
         timer->number = thrum__add_relaxed(&last_number, 1) + 1;
     memcpy(timer->name, name, size);

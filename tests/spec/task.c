@@ -153,6 +153,34 @@ static void test_the_future_of_another_task(void **state) {
     free_pool();
 }
 
+static void test_with_options(void **state) {
+    (void)state;
+    thrum_future *future = NULL;
+    double value = 0;
+    make_pool();
+    assert_int_equal(area_submit_with(pool, &future, 2, 3.5, &(thrum_task_opts){.priority = 1}), 0);
+    assert_int_equal(area_result(future, &value), 0);
+    assert_true(value == 7);
+    thrum_future_free(future);
+    assert_int_equal(refuse_submit_with(pool, &future, -EIO, "read", NULL), 0);
+    assert_string_equal(thrum_future_error(future)->task, "refuse");
+    thrum_future_free(future);
+    assert_int_equal(
+        refuse_submit_with(pool, &future, -EIO, "read", &(thrum_task_opts){.name = "reader"}), 0);
+    assert_string_equal(thrum_future_error(future)->task, "reader");
+    thrum_future_free(future);
+    const thrum_task_opts late = {.deadline = {1}, .name = "late"};
+    future = NULL;
+    assert_int_equal(eight_submit_with(pool, &future, 1, 2, 3, 4, 5, 6, 7, NULL, &late), 0);
+    assert_string_equal(thrum_future_error(future)->task, "late");
+    assert_int_equal(eight_result(future, NULL), -ETIMEDOUT);
+    thrum_future_free(future);
+    ticks = 0;
+    assert_int_equal(tick_submit_with(pool, NULL, &(thrum_task_opts){.reserved = {&ticks}}), -EINVAL);
+    free_pool();
+    assert_int_equal(ticks, 0);
+}
+
 static void test_as_a_thread(void **state) {
     (void)state;
     thrum_thread *thread;
@@ -248,5 +276,5 @@ SPEC_TESTS(cmocka_unit_test(test_arguments_and_results_of_all_kinds),
            cmocka_unit_test(test_the_function_stays_one), cmocka_unit_test(test_a_failure_names_its_task),
            cmocka_unit_test(test_cancelled_dropped_and_timed_out),
            cmocka_unit_test(test_the_future_of_another_task), cmocka_unit_test(test_as_a_thread),
-           cmocka_unit_test(test_descriptors), cmocka_unit_test(test_formats),
-           cmocka_unit_test(test_enumerate));
+           cmocka_unit_test(test_with_options), cmocka_unit_test(test_descriptors),
+           cmocka_unit_test(test_formats), cmocka_unit_test(test_enumerate));

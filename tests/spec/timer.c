@@ -150,7 +150,7 @@ static void test_repeats_until_cancelled(void **state) {
 }
 
 static void note_phase(void *deadline) {
-    s.at[s.n] = thrum_now().ns;
+    s.at[s.n < CALLS ? s.n : CALLS] = thrum_now().ns;
     if (s.n == 1) { /* the calls of 20 and 30 ms are missed */
         thrum_deadline late = *(thrum_deadline *)deadline;
         assert_int_equal(thrum_event_wait_until(&s.never, late), -ETIMEDOUT);
@@ -237,8 +237,9 @@ static struct {
 
 static void note_failure(const thrum_failure *failure, void *arg) {
     (void)arg;
-    snprintf(hook.text[hook.n++ % CALLS], sizeof hook.text[0], "%s %s %s %d", failure->task,
-             failure->thread, failure->message, failure->code);
+    if (hook.n++ < CALLS) /* on a busy machine there are more */
+        snprintf(hook.text[hook.n - 1], sizeof hook.text[0], "%s %s %s %d", failure->task,
+                 failure->thread, failure->message, failure->code);
     thrum_raise(-EDOM, "in the hook");
 }
 
@@ -301,15 +302,14 @@ static spec_end end;
 
 static int refuse(void) {
     thrum_timer *out = s.timer;
-    thrum_timer_opts bad_every = {.every = -1}, nan_every = {.every = NAN};
-    thrum_timer_opts reserved = {.reserved = {&out}}, executor = {.executor = &out};
+    thrum_timer_opts bad_every = {.every = -1}, nan_every = {.every = NAN}, reserved = {.reserved = {&out}};
     if (thrum_timer_start(&out, 1, NULL, NULL, NULL) != -EINVAL ||
         thrum_timer_start(&out, NAN, note, NULL, NULL) != -EINVAL ||
         thrum_timer_start(&out, 1, note, NULL, &bad_every) != -EINVAL ||
         thrum_timer_start(&out, 1, note, NULL, &nan_every) != -EINVAL ||
         thrum_timer_start(&out, 1, note, NULL, &reserved) != -EINVAL)
         return 1;
-    return thrum_timer_start(&out, 1, note, NULL, &executor) == -ENOTSUP && !out ? 0 : 2;
+    return out != NULL;
 }
 
 static void test_bad_arguments(void **state) {
@@ -358,6 +358,26 @@ static void test_a_fork_leaves_the_timers_to_the_parent(void **state) {
     with_pending(forked);
 }
 
+/* One runs in a pool, the other is queued there. */
+static void test_a_fork_leaves_calls_of_a_pool_to_the_parent(void **state) {
+    (void)state;
+    reset();
+    thrum_executor_stats stats = {.queued = 0};
+    thrum_timer_opts opts = {.executor = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1})};
+    assert_int_equal(thrum_timer_start(&s.held, 0, enter, NULL, &opts), 0);
+    thrum_event_wait(&s.entered);
+    assert_int_equal(thrum_timer_start(&s.timer, 0, note, NULL, &opts), 0);
+    for (; stats.queued == 0; thrum_executor_get_stats(opts.executor, &stats))
+        spec_yield();
+    spec_exits(forked, 0, &end);
+    assert_true(thrum_timer_cancel(s.timer));
+    thrum_timer_free(s.timer);
+    s.timer = s.held;
+    spec_exits(forked, 0, &end);
+    release_server();
+    thrum_executor_free(opts.executor);
+}
+
 static void test_a_forked_child_may_start_timers(void **state) {
     (void)state;
     spec_skip_under_tsan("allows no threads after a fork with threads");
@@ -376,4 +396,5 @@ SPEC_TESTS(cmocka_unit_test(test_calls_in_the_order_of_due_times),
            cmocka_unit_test(test_a_call_that_ends_the_thread_ends_no_timer),
            cmocka_unit_test(test_bad_arguments),
            cmocka_unit_test(test_a_fork_leaves_the_timers_to_the_parent),
+           cmocka_unit_test(test_a_fork_leaves_calls_of_a_pool_to_the_parent),
            cmocka_unit_test(test_a_forked_child_may_start_timers));

@@ -274,6 +274,53 @@ static void test_a_hook_that_ends_an_ending_thread(void **state) {
     assert_said("called\n");
 }
 
+static thrum_executor *pool;
+static thrum_event gate, never;
+
+static void wait_at_gate(void *arg) {
+    thrum_event_wait(&gate);
+    say(arg);
+}
+
+static int leave_calls_to_a_pool(void) {
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2});
+    if (!pool ||
+        thrum_timer_start(NULL, 0.02, call_say, (void *)"called\n", &(thrum_timer_opts){.executor = pool}) ||
+        thrum_timer_start(NULL, 0, wait_at_gate, (void *)"passed\n", &(thrum_timer_opts){.executor = pool}))
+        return 1;
+    say("main is done\n");
+    thrum_event_set(&gate);
+    return 7;
+}
+
+static void test_exit_waits_for_calls_of_a_pool(void **state) {
+    (void)state;
+    spec_exits(leave_calls_to_a_pool, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "called\n"), 1);
+    assert_int_equal(spec_count_text(end.text, "passed\n"), 1);
+    assert_true(strstr(end.text, "main is done\n") < strstr(end.text, "passed\n"));
+}
+
+static void leave_program(void *arg) {
+    say(arg);
+    exit(9);
+}
+
+static int leave_by_a_call_of_a_pool(void) {
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    if (!pool || thrum_timer_start(NULL, 0, leave_program, (void *)"leaves\n",
+                                   &(thrum_timer_opts){.executor = pool}))
+        return 1;
+    thrum_event_wait(&never);
+    return 2;
+}
+
+static void test_exit_in_a_call_of_a_pool(void **state) {
+    (void)state;
+    spec_exits(leave_by_a_call_of_a_pool, 9, &end);
+    assert_int_equal(spec_count_text(end.text, "leaves\n"), 1);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_exit_waits_for_pending_timers),
            cmocka_unit_test(test_exit_does_not_wait_for_the_others),
            cmocka_unit_test(test_a_cancel_ends_the_wait),
@@ -284,4 +331,6 @@ SPEC_TESTS(cmocka_unit_test(test_exit_waits_for_pending_timers),
            cmocka_unit_test(test_a_hook_that_ends_an_ending_thread),
            cmocka_unit_test(test_a_second_exit_within_a_call),
            cmocka_unit_test(test_main_may_end_first),
-           cmocka_unit_test(test_a_line_says_for_whom), cmocka_unit_test(test_a_failure_is_seen));
+           cmocka_unit_test(test_a_line_says_for_whom), cmocka_unit_test(test_a_failure_is_seen),
+           cmocka_unit_test(test_exit_waits_for_calls_of_a_pool),
+           cmocka_unit_test(test_exit_in_a_call_of_a_pool));

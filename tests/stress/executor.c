@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* More workers than CPUs, submits from everywhere, waits of every kind, cancels: every task is accounted for. */
+/* More workers than CPUs, submits from everywhere, waits of every kind, cancels, priorities and deadlines: every task is
+ * accounted for. */
 #include "spec.h"
 
 #include <math.h>
@@ -21,11 +22,28 @@ static void *leaf(void *arg) {
     return arg;
 }
 
+/* One in four has options; its deadline is far away, or with `soon` perhaps not. */
+static int submit_somehow(thrum_future **out, void *(*fn)(void *), void *arg, bool soon) {
+    thrum_task_opts opts = {.priority = (int)spec_random(5) - 2, .name = "any"};
+    add(&s.submitted, 1);
+    if (spec_random(4))
+        return thrum_submit(s.pool, out, fn, arg);
+    if (spec_random(2))
+        opts.deadline = thrum_in(soon && spec_random(2) ? spec_random(200) * 1e-6 : 1000);
+    return thrum_submit_with(s.pool, out, fn, arg, &opts);
+}
+
 static thrum_future *submit(void *(*fn)(void *), void *arg) {
     thrum_future *future = NULL;
-    assert_int_equal(thrum_submit(s.pool, &future, fn, arg), 0);
-    add(&s.submitted, 1);
+    assert_int_equal(submit_somehow(&future, fn, arg, false), 0);
     return future;
+}
+
+/* Of tasks without a future. */
+static void count_expired(const thrum_failure *failure, void *arg) {
+    assert_int_equal(failure->code, -ETIMEDOUT);
+    assert_string_equal(failure->task, "any");
+    add(arg, 1);
 }
 
 static void *tree(void *depth) {
@@ -54,7 +72,8 @@ static void burst(void) {
     uint64_t called = 0;
     int n = 1 + (int)spec_random(BURST);
     for (int i = 0; i < n; i++) {
-        futures[i] = submit(leaf, &futures[i]);
+        futures[i] = NULL;
+        assert_int_equal(submit_somehow(&futures[i], leaf, &futures[i], true), 0);
         assert_int_equal(thrum_future_add_done_callback(futures[i], count_callback, &called), 0);
         if (spec_random(8) == 0)
             add(&s.cancelled, thrum_future_cancel(futures[i]));
@@ -68,7 +87,8 @@ static void burst(void) {
     for (int i = 0; i < n; i++) {
         void *result = &futures[i];
         int rc = thrum_future_result(futures[i], &result);
-        assert_true(rc == 0 || rc == -ECANCELED);
+        assert_true(rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT);
+        add(&s.cancelled, rc == -ETIMEDOUT);
         assert_ptr_equal(result, &futures[i]);
         thrum_future_free(futures[i]);
     }
@@ -76,8 +96,7 @@ static void burst(void) {
 
 static void forget(void) {
     for (int i = (int)spec_random(BURST); i > 0; i--) {
-        assert_int_equal(thrum_submit(s.pool, NULL, leaf, NULL), 0);
-        add(&s.submitted, 1);
+        assert_int_equal(submit_somehow(NULL, leaf, NULL, true), 0);
     }
 }
 
@@ -101,6 +120,7 @@ static void run(const thrum_executor_opts *opts) {
     spec_team team = {.n = 0};
     memset(&s, 0, sizeof s);
     s.end = thrum_in(spec_stress_seconds() / 3);
+    thrum_set_excepthook(count_expired, &s.cancelled);
     s.pool = thrum_executor_new(opts);
     spec_team_start(&team, SUBMITTERS, use, NULL);
     spec_team_join(&team);
@@ -113,6 +133,7 @@ static void run(const thrum_executor_opts *opts) {
     assert_int_equal(stats.workers, 0);
     assert_true(s.ran > 0);
     thrum_executor_free(s.pool);
+    thrum_set_excepthook(NULL, NULL);
 }
 
 static void test_more_workers_than_cpus(void **state) {

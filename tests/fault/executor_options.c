@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks with options, and calls of timers that are tasks, when memory or threads fail, as in executor.c. Linked with
+ * --wrap for these functions. */
+#include "spec.h"
+
+#include <pthread.h>
+
+#include "strand_test.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+
+/* Counts down to the call that fails; 0 and less: none. `all`: those after it fail too. */
+static int memory_in;
+static int thread_in;
+static bool all;
+
+static bool due(int *in) {
+    int n = __atomic_load_n(in, __ATOMIC_RELAXED);
+    if (n <= 0)
+        return false;
+    if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
+        return true;
+    return __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
+}
+
+void *__wrap_malloc(size_t size) {
+    if (!due(&memory_in))
+        return __real_malloc(size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    if (!due(&memory_in))
+        return __real_calloc(n, size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg) {
+    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+}
+
+static void fail_from(int memory, int thread, bool every) {
+    strand_test_fail_start(thread, -EAGAIN);
+    __atomic_store_n(&all, every, __ATOMIC_RELAXED);
+    __atomic_store_n(&memory_in, memory, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread_in, thread, __ATOMIC_RELAXED);
+}
+
+static void fail_no_more(void) { fail_from(0, 0, false); }
+
+static int ran;
+
+static void *work(void *arg) {
+    __atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
+    return arg;
+}
+
+static thrum_executor *pool;
+
+static int try_with_options(int i, thrum_future **out) {
+    const thrum_task_opts opts = {
+        .priority = i % 3 - 1, .deadline = i % 2 ? thrum_in(1e6) : THRUM_NEVER, .name = "task"};
+    return thrum_submit_with(pool, out, work, &ran, &opts);
+}
+
+static void test_no_thread_for_deadlines(void **state) { /* the first with a deadline in this program */
+    (void)state;
+    spec_needs_os("that every start fails");
+    thrum_future *future = NULL;
+    pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = 1, .overflow = THRUM_OVERFLOW_REFUSE});
+    ran = 0;
+    fail_from(0, 1, true);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(try_with_options(1, &future), -EAGAIN);
+    fail_no_more();
+    assert_null(future);
+    assert_int_equal(ran, 0);
+    assert_int_equal(try_with_options(1, &future), 0); /* the room was given back */
+    assert_int_equal(thrum_future_result(future, NULL), 0);
+    thrum_future_free(future);
+    thrum_executor_free(pool);
+}
+
+static void test_options_without_memory(void **state) {
+    (void)state;
+    for (int n = 1; n < 30; n++) {
+        int taken = 0;
+        thrum_future *futures[6];
+        pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2});
+        ran = 0;
+        fail_from(n, 0, false);
+        for (int i = 0; i < 6; i++) {
+            thrum_future *future = NULL;
+            int rc = try_with_options(i, &future);
+            assert_true(rc == 0 || rc == -EAGAIN || rc == -ENOMEM);
+            assert_int_equal(rc == 0, future != NULL);
+            if (rc == 0)
+                futures[taken++] = future;
+        }
+        fail_no_more();
+        for (int i = 0; i < taken; i++) {
+            assert_int_equal(thrum_future_result(futures[i], NULL), 0);
+            thrum_future_free(futures[i]);
+        }
+        assert_int_equal(ran, taken);
+        assert_true(taken >= 5);
+        thrum_executor_free(pool);
+    }
+}
+
+static thrum_event seen, done, both;
+
+static void note_code(const thrum_failure *failure, void *code) {
+    *(int *)code = failure->code;
+    fail_no_more();
+    thrum_event_set(&seen);
+}
+
+static void set_event(void *event) { thrum_event_set(event); }
+
+static void fail_memory(void *arg) {
+    thrum_event_wait(arg);
+    fail_from(1, 0, true);
+}
+
+static void test_a_call_without_memory_is_reported(void **state) {
+    (void)state;
+    int code = 0;
+    thrum_timer *timer;
+    thrum_set_excepthook(note_code, &code);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_int_equal(thrum_submit(pool, NULL, work, NULL), 0); /* a worker is there */
+    const thrum_timer_opts opts = {.executor = pool, .every = 1e-3, .name = "ticker"};
+    assert_int_equal(thrum_timer_start(NULL, 0, fail_memory, &both, NULL), 0);
+    assert_int_equal(thrum_timer_start(&timer, 0, set_event, &done, &opts), 0);
+    thrum_event_set(&both);
+    thrum_event_wait(&seen);
+    assert_int_equal(code, -ENOMEM);
+    thrum_event_wait(&done); /* it goes on */
+    assert_true(thrum_timer_cancel(timer));
+    thrum_timer_free(timer);
+    thrum_executor_free(pool);
+    thrum_set_excepthook(NULL, NULL);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_no_thread_for_deadlines),
+           cmocka_unit_test(test_options_without_memory),
+           cmocka_unit_test(test_a_call_without_memory_is_reported));
