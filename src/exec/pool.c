@@ -104,6 +104,8 @@ static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
     pool->places = pool->n_workers = pool->starting = pool->initializing = 0;
     pool->first = (thrum_lock)THRUM_LOCK_INIT;
     pool->cancelled = pool->helped = pool->caller_ran = pool->completed = 0;
+    pool->caller = 0;
+    pool->caller_ran_itself = 0;
     thrum__store_relaxed(&pool->generation, pool->generation + 1);
     thrum__store_relaxed(&pool->unread, (uint64_t)pool->generation << 32);
     for (int i = 0; i < THRUM__POOL_SHARDS; i++)
@@ -202,7 +204,8 @@ void thrum_executor_get_stats(thrum_executor *pool, thrum_executor_stats *stats)
     *stats = (thrum_executor_stats){.queued = thrum__pool_queued(pool),
                                     .completed = thrum__load_relaxed(&pool->completed),
                                     .helped = thrum__load_relaxed(&pool->helped),
-                                    .caller_ran = thrum__load_relaxed(&pool->caller_ran),
+                                    .caller_ran = thrum__load_relaxed(&pool->caller_ran) +
+                                                  thrum__load_relaxed(&pool->caller_ran_itself),
                                     .unread = thrum__load_relaxed(&pool->unread) & UINT32_MAX,
                                     .workers = thrum__load_relaxed(&pool->n_workers)};
     stats->submitted = stats->caller_ran;

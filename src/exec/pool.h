@@ -77,9 +77,11 @@ struct thrum_executor {
                                                       * did that, as its last touch of the pool but for a
                                                       * slot; so is the next */
     uint64_t helped;         /* run by outside threads that waited for them */
-    uint64_t caller_ran;     /* relaxed: never queued, not counted elsewhere */
+    uint64_t caller_ran;     /* relaxed: never queued, not counted elsewhere, but for `caller_ran_itself` */
     uint64_t completed;      /* relaxed: by others than workers */
     uint64_t unread;         /* relaxed: generation << 32 | count */
+    uint32_t caller __attribute__((aligned(64))); /* relaxed: the strand whose the next one is, 0 nobody's yet */
+    uint64_t caller_ran_itself;                   /* relaxed */
     thrum__injector injector;
     thrum__link thens;      /* continuations that wait for other futures; under the bucket lock of this */
     thrum__ranks ranks;     /* tasks with a priority; empty when the pool is freed */

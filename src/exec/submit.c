@@ -67,12 +67,22 @@ static void release(void *pool) {
 }
 
 /* Runs a claimed task under an id of its own, with a slot of `pool` that is taken; NULL: the worker that this is has one. */
-static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally) {
+static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally, uint32_t drop) {
     pthread_cleanup_push(release, pool);
     pthread_cleanup_push(leave_alias, thrum__strand_self());
-    thrum__task_run(task, thrum__worker_current(), pool, tally, THRUM__TASK_REF);
+    thrum__task_run(task, thrum__worker_current(), pool, tally, drop);
     pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
+}
+
+/* The first strand that runs a task as its submitter has a counter to itself. */
+static void run_alone(thrum_executor *pool, thrum_executor *slot, thrum_future *task) {
+    uint32_t id = thrum__strand_self()->id, caller = thrum__load_relaxed(&pool->caller);
+    const uint32_t drop = THRUM__TASK_REF | THRUM__TASK_ALONE;
+    if (caller == id || (caller == 0 && thrum__cas_relaxed(&pool->caller, &caller, id)))
+        run_here(slot, task, &pool->caller_ran_itself, drop | THRUM__TASK_OWN_TALLY);
+    else
+        run_here(slot, task, &pool->caller_ran, drop);
 }
 
 /* The task was not made: what it would have owned goes. */
@@ -99,7 +109,7 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
         return not_made(rc, flags, arg, options);
     }
     add_options(task, options);
-    run_here(slot, task, &pool->caller_ran);
+    run_alone(pool, slot, task);
     if (out)
         *out = task;
     return 0;
@@ -280,7 +290,7 @@ bool thrum__pool_help(thrum_future *task) {
     if (taken && thrum__pool_claim(task)) {
         /* release: pairs with thrum__pool_queued() */
         thrum__add_release(&pool->helped, 1);
-        run_here(pool, task, &pool->completed);
+        run_here(pool, task, &pool->completed, THRUM__TASK_REF);
         return true;
     }
     if (taken)

@@ -63,6 +63,15 @@ static void hide_name(thrum__strand *self, const thrum__frame *frame) {
     }
 }
 
+/* As thrum__task_complete(), of a task that nobody else knows yet. */
+static void complete_alone(thrum_future *task, uint32_t drop) {
+    uint32_t word = thrum__load_relaxed(&task->word);
+    word = (word & ~(uint32_t)THRUM__TASK_STATE) + THRUM__TASK_OK - drop;
+    thrum__store_relaxed(&task->word, word);
+    if (word < THRUM__TASK_REF)
+        thrum__task_died(task, word);
+}
+
 static void leave_frame(thrum__frame *frame) {
     thrum__strand *self = thrum__strand_self();
     self->frame = frame->outer;
@@ -79,7 +88,9 @@ static void fail(thrum__frame *frame) {
 
 static void count(const thrum__frame *frame) {
     thrum__worker *worker = frame->worker;
-    if (frame->tally)
+    if (frame->own_tally)
+        thrum__store_relaxed(frame->tally, *frame->tally + 1);
+    else if (frame->tally)
         thrum__add_relaxed(frame->tally, 1);
     else
         thrum__store_relaxed(&worker->completed, worker->completed + 1);
@@ -119,7 +130,8 @@ void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *
         frame.shown = self->task;
         thrum__store_relaxed(&self->task, frame.name);
     }
-    frame.drop = drop;
+    frame.drop = drop & ~(uint32_t)(THRUM__TASK_REF - 1);
+    frame.own_tally = (drop & THRUM__TASK_OWN_TALLY) != 0;
     frame.raised = frame.deadlock = false;
     frame.executing = true;
     thrum__store_relaxed(&task->runner, self->id);
@@ -134,7 +146,10 @@ void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *
         fail(&frame);
     } else {
         task->value = result;
-        thrum__task_complete(task, THRUM__TASK_OK, drop);
+        if (drop & THRUM__TASK_ALONE)
+            complete_alone(task, frame.drop);
+        else
+            thrum__task_complete(task, THRUM__TASK_OK, frame.drop);
     }
 }
 

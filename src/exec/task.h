@@ -48,6 +48,10 @@ enum {
     THRUM__TASK_REF = 1 << 12
 };
 
+/* Beside the references that thrum__task_run() drops: nobody else has the record, or will while it runs; the
+ * tally is written by this strand only. */
+enum { THRUM__TASK_ALONE = 1, THRUM__TASK_OWN_TALLY = 2 };
+
 /* What the arg of a task with the flag NAMED begins with. */
 typedef struct thrum__named {
     const char *name; /* lives for ever */
@@ -90,6 +94,7 @@ typedef struct thrum__frame {
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */
     uint8_t executing;            /* false: the bottom frame of a worker, no task yet; or THRUM__PART */
+    bool own_tally;               /* nobody else counts there */
     thrum_failure failure;
     char message[256];
 } thrum__frame;
@@ -120,7 +125,7 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
 }
 
 /* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop` references (times
- * THRUM__TASK_REF) go with that. `worker`: whose stack this is, or NULL; `slot`: where the caller has taken
+ * THRUM__TASK_REF, plus THRUM__TASK_ALONE and _OWN_TALLY) go with that. `worker`: whose stack this is, or NULL; `slot`: where the caller has taken
  * a slot for it, or NULL; `tally`: counts it, NULL if it is a task of the worker's own pool. */
 void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
                      uint64_t *tally, uint32_t drop);

@@ -81,6 +81,7 @@ static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot
     at.frame.tally = tally;
     at.frame.name = NULL;
     at.frame.drop = 0;
+    at.frame.own_tally = false;
     at.frame.raised = at.frame.deadlock = false;
     at.frame.executing = true;
     at.more = more;
