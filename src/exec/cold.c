@@ -94,6 +94,8 @@ void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, c
     if (!named.task)
         named.task = thrum__task_name(task);
     thrum__cold *cold = thrum__cold_new(&named, thread);
+    if (cold)
+        cold->read = (word & THRUM__TASK_READ) != 0;
     *cold_of(task, word) = cold ? cold : tagged(failure->code);
 }
 

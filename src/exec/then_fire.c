@@ -95,15 +95,6 @@ static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot
     pthread_cleanup_pop(1);
 }
 
-/* The pool has no room or no worker for it. */
-static void run_for_pool(thrum__then *it, thrum_future *source, uint64_t *tally,
-                         thrum__link *more) {
-    thrum_executor *slot = thrum__pool_inside(it->pool) ? NULL : it->pool;
-    if (slot)
-        thrum__state_add(slot, THRUM__POOL_BUSY);
-    run_here(it, source, slot, tally, more);
-}
-
 const thrum_failure thrum__then_shut_down = {
     .code = -ESHUTDOWN, .message = "its pool was shut down before it could start"};
 
@@ -139,6 +130,16 @@ static void fired(void *arg) {
         unpin(at->pinned);
 }
 
+/* The pool has no room or no worker for it. The slot keeps the pool, not PINNED: the function may
+ * never come back. */
+static void run_for_pool(firing *at, thrum_future *source, uint64_t *tally, thrum__link *more) {
+    thrum_executor *slot = at->pinned;
+    if (slot)
+        thrum__state_add(slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
+    at->pinned = NULL;
+    run_here(at->it, source, slot, tally, more);
+}
+
 /* Hands it to its pool, which stays for that long. */
 static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     thrum__then *it = at->it;
@@ -160,9 +161,9 @@ static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     if (rc == -EAGAIN) {
         /* release: pairs with thrum__pool_queued() */
         thrum__add_release(&pool->helped, 1);
-        run_for_pool(it, source, &pool->completed, more);
+        run_for_pool(at, source, &pool->completed, more);
     } else if (rc > 0) {
-        run_for_pool(it, source, &pool->caller_ran, more);
+        run_for_pool(at, source, &pool->caller_ran, more);
     } else {
         thrum__then_fail(out, refusal(it, rc), NULL, more);
     }

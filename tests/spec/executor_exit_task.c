@@ -262,8 +262,110 @@ static void test_exit_in_a_fork_join(void **state) {
     assert_string_equal(end.text, "joined -125\nresult 0\n");
 }
 
+static int nobody_reads_it(void) {
+    thrum_event never = {0};
+    pool = new_pool(1, false);
+    thrum_event_set(&go);
+    thrum_submit(pool, NULL, call_exit, NULL);
+    thrum_event_wait(&never);
+    return 0;
+}
+
+static void test_it_is_no_unread_failure(void **state) {
+    (void)state;
+    spec_needs_os("an exit() beside a main that waits");
+    spec_exits(nobody_reads_it, CODE, &end);
+    assert_string_equal(end.text, "");
+}
+
+static int next_item(void *arg, void *item) {
+    (void)arg;
+    (void)item;
+    return 0;
+}
+
+static int exit_in_streamed(const void *item, void *result) {
+    (void)item;
+    (void)result;
+    thrum_event_wait(&go);
+    exit(CODE);
+}
+
+static void *read_stream(void *unordered) {
+    thrum_stream *stream = thrum_stream_new(
+        pool, next_item, NULL, exit_in_streamed, 1, 0,
+        &(thrum_stream_opts){.buffersize = 1, .unordered = unordered != NULL});
+    thrum_event_set(&go);
+    say("next", thrum_stream_next_until(stream, NULL, THRUM_NEVER));
+    thrum_stream_free(stream);
+    return NULL;
+}
+
+static int exit_in_a_stream(void) {
+    thrum_event never = {0};
+    pool = new_pool(1, false);
+    other = new_pool(1, false);
+    thrum_submit(other, NULL, read_stream, who_exits ? &end : NULL);
+    thrum_event_wait(&never);
+    return 0;
+}
+
+/* The reader takes another item, which is refused or never starts. */
+static void test_exit_in_a_streamed_item(void **state) {
+    (void)state;
+    spec_needs_os("an exit() beside a main that waits");
+    for (who_exits = 0; who_exits < 2; who_exits++) {
+        spec_exits(exit_in_a_stream, CODE, &end);
+        assert_string_equal(end.text, "next -125\n");
+    }
+}
+
+static void *exit_then(thrum_future *future, void *arg) {
+    (void)future;
+    exit(CODE);
+    return arg;
+}
+
+static void *result_and_go(void *arg) {
+    by_result(arg);
+    thrum_event_set(&go);
+    return arg;
+}
+
+static void *hold(void *arg) {
+    thrum_event_set(&started);
+    thrum_event_wait(&go);
+    return arg;
+}
+
+/* It runs where the promise is completed: it has no pool, or that has no room. */
+static int exit_in_a_continuation(void) {
+    thrum_future *promise = thrum_future_new();
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .queue_limit = 1});
+    other = new_pool(1, false);
+    thrum_submit(pool, NULL, hold, NULL);
+    thrum_event_wait(&started);
+    thrum_submit(pool, NULL, hold, NULL);
+    thrum_future_then(promise, &exits, who_exits ? pool : NULL, exit_then, NULL);
+    thrum_submit(other, NULL, result_and_go, NULL);
+    thrum_future_set_result(promise, NULL);
+    return 0;
+}
+
+static void test_exit_in_a_continuation(void **state) {
+    (void)state;
+    spec_needs_os("an exit() beside a main that waits");
+    for (who_exits = 0; who_exits < 2; who_exits++) {
+        spec_exits(exit_in_a_continuation, CODE, &end);
+        assert_string_equal(end.text, "result -125\n");
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_who_waits_for_it_goes_on),
            cmocka_unit_test(test_a_regular_task_waits_for_a_daemon_pool),
            cmocka_unit_test(test_all_that_the_strand_executes_ends),
            cmocka_unit_test(test_what_was_raised_is_reported),
-           cmocka_unit_test(test_exit_in_an_item), cmocka_unit_test(test_exit_in_a_fork_join));
+           cmocka_unit_test(test_exit_in_an_item), cmocka_unit_test(test_exit_in_a_fork_join),
+           cmocka_unit_test(test_it_is_no_unread_failure),
+           cmocka_unit_test(test_exit_in_a_streamed_item),
+           cmocka_unit_test(test_exit_in_a_continuation));
