@@ -255,7 +255,7 @@ static void test_the_end_of_the_block_waits(void **state) {
                 assert_int_equal(thrum_submit(outer, NULL, count_one, NULL), 0);
                 break;
             }
-            assert_true(count >= 21);
+            assert_true(__atomic_load_n(&count, __ATOMIC_RELAXED) >= 21);
             continue;
         }
     }
