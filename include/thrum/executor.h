@@ -84,7 +84,8 @@ THRUM_API int thrum_submit(thrum_executor *executor, thrum_future **out, void *(
 
 /* Options of thrum_submit_with(); zero is the default of each. */
 typedef struct thrum_task_opts {
-    int priority; /* higher ones start first, 0 is that of thrum_submit(), less comes after all that */
+    int priority; /* higher ones start first, 0 is that of thrum_submit(), less comes after all
+                   * that */
     thrum_deadline deadline; /* by when the task must have started; zero or THRUM_NEVER: none */
     const char *name;        /* copied; in failures and thrum_dump() */
     void *reserved[4];       /* must be zero */

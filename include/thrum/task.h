@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Typed tasks: a plain function that an executor or a thread can run, with the arguments that it takes.
+/* Typed tasks: a plain function that an executor or a thread can run, with the arguments that it
+ * takes.
  *
  *     THRUM_TASK(double, area, (double, w), (double, h)) { return w * h; }
  *
@@ -18,14 +19,16 @@
  *     int area_start(thrum_thread **out, double w, double h, const thrum_thread_opts *opts)
  *     const thrum_task_type area_task
  *
- * A call with the wrong number or kind of arguments does not compile, under plain `gcc -std=c11`: what
- * gcc 12 only warns of (a pointer for a number, a pointer of another type) is an error in a file from its
- * first THRUM_TASK on. Arguments and result are copied; they live in the task, and die with its last handle. A
- * type that is not a plain word or pointer, such as an array or a pointer to a function, needs a typedef.
- * With `void` for the result, area_result() and area_result_until() have no `value`.
+ * A call with the wrong number or kind of arguments does not compile, under plain `gcc -std=c11`:
+ * what gcc 12 only warns of (a pointer for a number, a pointer of another type) is an error in a
+ * file from its first THRUM_TASK on. Arguments and result are copied; they live in the task, and
+ * die with its last handle. A type that is not a plain word or pointer, such as an array or a
+ * pointer to a function, needs a typedef. With `void` for the result, area_result() and
+ * area_result_until() have no `value`.
  *
- * _submit, _submit_with: as thrum_submit(), thrum_submit_with(). _result, _result_until: as thrum_future_result(), _until(); -EINVAL, with a line
- * on stderr, for the future of another task. _start: as thrum_thread_start(); the result is dropped. */
+ * _submit, _submit_with: as thrum_submit(), thrum_submit_with(). _result, _result_until: as
+ * thrum_future_result(), _until(); -EINVAL, with a line on stderr, for the future of another task.
+ * _start: as thrum_thread_start(); the result is dropped. */
 #ifndef THRUM_TASK_H
 #define THRUM_TASK_H
 
@@ -48,14 +51,16 @@ typedef struct thrum_task_parameter {
     const char *format; /* what it is to other languages, see below */
 } thrum_task_parameter;
 
-/* A format is a letter of Python's `struct` for a number: ? c b B h H i I l L q Q f d; for a pointer "r" (what
- * it points to is const) or "w", followed by such a letter, by v for void, or by nothing for other types; "" for all else. */
+/* A format is a letter of Python's `struct` for a number: ? c b B h H i I l L q Q f d; for a
+ * pointer "r" (what it points to is const) or "w", followed by such a letter, by v for void, or by
+ * nothing for other types; "" for all else. */
 
 /* What is known of a task: constant, lives as long as the program or library that has it. */
 typedef struct thrum_task_type {
     const char *name;
     void (*function)(void);                       /* the function itself, to be cast */
-    void (*run)(const void *args, void *result);  /* calls it; `result` may be NULL if result_size is 0 */
+    void (*run)(const void *args, void *result);  /* calls it; `result` may be NULL if result_size
+                                                   * is 0 */
     const char *result_type;                      /* as written */
     size_t result_size;                           /* 0: void */
     size_t args_size;
@@ -65,13 +70,13 @@ typedef struct thrum_task_type {
     void *reserved[1];
 } thrum_task_type;
 
-/* Returns the task called `name`, of the program and all its libraries; NULL with errno ENOENT if there is none,
- * or EEXIST, with a line on stderr, if several are called so. A task of a static library is there if
- * anything else of its object file is used. Any thread. */
+/* Returns the task called `name`, of the program and all its libraries; NULL with errno ENOENT if
+ * there is none, or EEXIST, with a line on stderr, if several are called so. A task of a static
+ * library is there if anything else of its object file is used. Any thread. */
 THRUM_API const thrum_task_type *thrum_task_find(const char *name);
 
-/* Fills out[0..n) with the tasks of the program and all its libraries, in no order. Returns how many there are,
- * which may be more than n. A task goes with its library. Any thread. */
+/* Fills out[0..n) with the tasks of the program and all its libraries, in no order. Returns how
+ * many there are, which may be more than n. A task goes with its library. Any thread. */
 THRUM_API int thrum_task_enumerate(const thrum_task_type **out, int n);
 
 /* What the macro stands on. */
@@ -81,7 +86,8 @@ typedef struct thrum__task_module {
     bool registered;
 } thrum__task_module;
 
-THRUM_API void thrum__tasks_register(thrum__task_module *module, const thrum_task_type *const *first,
+THRUM_API void thrum__tasks_register(thrum__task_module *module,
+                                     const thrum_task_type *const *first,
                                      const thrum_task_type *const *end);
 THRUM_API void thrum__tasks_unregister(thrum__task_module *module);
 THRUM_API int thrum__task_submit(thrum_executor *executor, thrum_future **out,
@@ -113,7 +119,8 @@ THRUM__END
 #define THRUM__IF_NONE(x, ...) THRUM__TENTH(__VA_ARGS__, , , , , , , , , x, )
 #define THRUM__TENTH(name, a, b, c, d, e, f, g, h, n, ...) n
 
-/* THRUM__REPEAT(n)(M, c, pairs,): M(c, type, parameter) for each; THRUM__LIST: with commas between. */
+/* THRUM__REPEAT(n)(M, c, pairs,): M(c, type, parameter) for each; THRUM__LIST: with commas
+ * between. */
 #define THRUM__REPEAT(n) THRUM__PASTE(THRUM__REPEAT_, n)
 #define THRUM__REPEAT_0(M, c, ...)
 #define THRUM__REPEAT_1(M, c, p, ...) THRUM__CALL(M, c, THRUM__OPEN p)
@@ -234,8 +241,8 @@ THRUM__END
     THRUM__TASK_CALLS(result, n, none, task, __VA_ARGS__)                                          \
     static result task(none THRUM__LIST(n)(THRUM__PARAMETER, , __VA_ARGS__))
 
-/* The descriptor's address goes into the section `thrum_tasks` of its program or library, which knows where
- * that begins and ends. */
+/* The descriptor's address goes into the section `thrum_tasks` of its program or library, which
+ * knows where that begins and ends. */
 #define THRUM__TASK_ENTRY(task)                                                                    \
     THRUM__RETAIN __attribute__((section("thrum_tasks")))                                          \
     static const thrum_task_type *const task##__entry = &task##_task;                              \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's queue of its own: Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with the orderings of
- * Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013, figure 1) as ordered accesses instead of fences. It does not
- * grow: what finds no room goes to the injector of the pool. Owner: push, pop. Anybody: steal. */
+/* A worker's queue of its own: Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005),
+ * with the orderings of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013, figure 1) as ordered
+ * accesses instead of fences. It does not grow: what finds no room goes to the injector of the
+ * pool. Owner: push, pop. Anybody: steal. */
 #ifndef THRUM_EXEC_DEQUE_H
 #define THRUM_EXEC_DEQUE_H
 
@@ -13,7 +14,8 @@
 
 enum { THRUM__DEQUE_SIZE = 1024 };
 
-/* Indices count up for ever and are compared as signed differences. The tasks stand at [top, bottom).
+/* Indices count up for ever and are compared as signed differences. The tasks stand at [top,
+ * bottom).
  *   top     next to be stolen   from n to n + 1 by compare and exchange, anybody
  *   bottom  next free place     by the owner */
 typedef struct thrum__deque {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker of a fork-join: a stack of frames that is a split deque (van Dijk and van de Pol, "Lace: non-blocking
- * split deque for work-stealing", Euro-Par 2014, section 3).
+/* A worker of a fork-join: a stack of frames that is a split deque (van Dijk and van de Pol, "Lace:
+ * non-blocking split deque for work-stealing", Euro-Par 2014, section 3).
  *
  *     0 .. tail      taken by others, oldest first
  *     tail .. split  public: anybody may take the first, the owner takes back the upper half
  *     split .. head  private: spawn and sync are the owner's, without atomics
  *
- * tail and split are one word, changed by compare-and-exchange or addition only while tail < split may hold:
- * the owner's taking back and a taking at the same moment cannot both succeed, and no fence is needed.
- * The split moves when somebody asks (limit and guard in thrum_worker). */
+ * tail and split are one word, changed by compare-and-exchange or addition only while tail < split
+ * may hold: the owner's taking back and a taking at the same moment cannot both succeed, and no
+ * fence is needed. The split moves when somebody asks (limit and guard in thrum_worker). */
 #ifndef THRUM_EXEC_FORK_JOIN_H
 #define THRUM_EXEC_FORK_JOIN_H
 
@@ -83,8 +83,8 @@ void thrum__forker_free(thrum__forker *forker);
 /* Makes the empty `forker` as new. */
 void thrum__forker_reset(thrum__forker *forker);
 
-/* Takes the oldest public frame of `victim` and runs it as `self`. Returns whether there was one; if not, asks
- * the victim for more. */
+/* Takes the oldest public frame of `victim` and runs it as `self`. Returns whether there was one;
+ * if not, asks the victim for more. */
 bool thrum__forker_steal(thrum__forker *self, thrum__forker *victim);
 
 /* Returns whether `victim` has a public frame; if not, asks it for more. */
@@ -93,7 +93,8 @@ bool thrum__forker_ready(thrum__forker *victim);
 /* Asks `victim` to make frames public. */
 void thrum__forker_ask(thrum__forker *victim);
 
-/* The strand of `self` never comes back to what it runs of others: that is done, and has failed with -ECANCELED. */
+/* The strand of `self` never comes back to what it runs of others: that is done, and has failed
+ * with -ECANCELED. */
 void thrum__forker_desert(thrum__forker *self);
 
 /* Returns whether this is the child of a fork: who took anything of a frame is not here. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of a pool for submits from outside: Vyukov's intrusive queue of many producers, first come first served.
- * A put is one exchange. Who takes holds `taking`, so there is one consumer at a time. */
+/* The queue of a pool for submits from outside: Vyukov's intrusive queue of many producers, first
+ * come first served. A put is one exchange. Who takes holds `taking`, so there is one consumer at a
+ * time. */
 #ifndef THRUM_EXEC_INJECTOR_H
 #define THRUM_EXEC_INJECTOR_H
 
@@ -26,7 +27,8 @@ void thrum__injector_put(thrum__injector *injector, thrum_future *task);
 bool thrum__injector_try_lock(thrum__injector *injector);
 void thrum__injector_unlock(thrum__injector *injector);
 
-/* Takes the first task, NULL when there is none or its producer has not linked it yet. Requires the lock. */
+/* Takes the first task, NULL when there is none or its producer has not linked it yet. Requires the
+ * lock. */
 thrum_future *thrum__injector_take(thrum__injector *injector);
 
 /* Returns the first task, or NULL as take does. Requires the lock. */

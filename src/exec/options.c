@@ -70,9 +70,9 @@ static void deadline_came(void *arg) {
 int thrum__options_arm(thrum_future *task) {
     static const thrum_timer_opts opts = {.name = "deadline", .daemon = true};
     thrum__options *options = task->options;
-    return options->deadline == INT64_MAX
-               ? 0
-               : thrum__timer_start_at(&options->timer, options->deadline, deadline_came, task, &opts);
+    if (options->deadline == INT64_MAX)
+        return 0;
+    return thrum__timer_start_at(&options->timer, options->deadline, deadline_came, task, &opts);
 }
 
 bool thrum__options_claimed(thrum_future *task) {
@@ -104,7 +104,8 @@ void thrum__ranked_put(thrum_executor *pool, thrum_future *task) {
     thrum__task_unref(task);
 }
 
-/* Of 61 tasks that a worker starts one is the oldest of those with a priority, one comes from those without. */
+/* Of 61 tasks that a worker starts one is the oldest of those with a priority, one comes from those
+ * without. */
 thrum_future *thrum__ranked_take(thrum_executor *pool, thrum__worker *worker, bool first) {
     if (!first)
         return worker && thrum__pool_plain_visible(pool)
@@ -140,7 +141,9 @@ static bool usable(const thrum_task_opts *opts) {
 int thrum__submit_with(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                        uint32_t flags, const thrum_task_opts *opts) {
     thrum__options *options = NULL;
-    int rc = !opts ? 0 : !usable(opts) ? -EINVAL : (options = thrum__options_new(opts)) ? 0 : -ENOMEM;
+    int rc = !opts || usable(opts) ? 0 : -EINVAL;
+    if (rc == 0 && opts && !(options = thrum__options_new(opts)))
+        rc = -ENOMEM;
     if (rc == 0)
         return thrum__submit(pool, out, fn, arg, flags, options);
     if (flags & THRUM__TASK_OWNED)

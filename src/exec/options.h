@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a task has that was submitted with options: a block beside its record, which dies with it. */
+/* What a task has that was submitted with options: a block beside its record, which dies with
+ * it. */
 #ifndef THRUM_EXEC_OPTIONS_H
 #define THRUM_EXEC_OPTIONS_H
 
@@ -14,7 +15,8 @@ struct thrum__options {
     thrum__cold *cold;       /* the failure; by who completes the task */
     const char *name;        /* NULL none; read-only, as all but rank */
     int64_t deadline;        /* INT64_MAX none */
-    thrum_timer *timer;      /* fires at the deadline, with a reference of its own on the record; NULL none */
+    thrum_timer *timer;      /* fires at the deadline, with a reference of its own on the record;
+                              * NULL none */
     void (*over)(void *arg); /* called when the record dies; NULL nothing */
     void *arg;
     bool beyond_limit;       /* it takes no room of the queue */
@@ -29,15 +31,15 @@ thrum__options *thrum__options_new(const thrum_task_opts *opts);
 /* The record dies, or was not made. */
 void thrum__options_free(thrum__options *options);
 
-/* Sets the timer of a task with a deadline that nobody else knows yet; it takes over one reference. Returns 0, -ENOMEM or
- * -EAGAIN. */
+/* Sets the timer of a task with a deadline that nobody else knows yet; it takes over one reference.
+ * Returns 0, -ENOMEM or -EAGAIN. */
 int thrum__options_arm(thrum_future *task);
 
 /* Returns whether the deadline has come. */
 bool thrum__options_late(const thrum__options *options);
 
-/* A task with options was claimed by who means to run it, and has a reference. Returns false, the task having failed, if its
- * deadline has come. */
+/* A task with options was claimed by who means to run it, and has a reference. Returns false, the
+ * task having failed, if its deadline has come. */
 bool thrum__options_claimed(thrum_future *task);
 
 /* A task with options waits no more: timer and queue forget it. The caller has a reference. */
@@ -46,14 +48,16 @@ void thrum__options_leave(thrum_future *task);
 /* Fails a claimed task whose deadline has come; `drop` references go with that. */
 void thrum__options_expire(thrum_future *task, uint32_t drop);
 
-/* Puts a task with a priority into its queue, of which it needs a reference; it may be gone then. */
+/* Puts a task with a priority into its queue, of which it needs a reference; it may be gone
+ * then. */
 void thrum__ranked_put(thrum_executor *pool, thrum_future *task);
 
-/* Takes the next task with a priority for `worker`: before those without if `first`, else after. NULL: not now. */
+/* Takes the next task with a priority for `worker`: before those without if `first`, else after.
+ * NULL: not now. */
 thrum_future *thrum__ranked_take(thrum_executor *pool, struct thrum__worker *worker, bool first);
 
-/* Returns whether `task` is not the next to be started: one with a priority is; `taken`: it was, and has been taken
- * out of that queue. */
+/* Returns whether `task` is not the next to be started: one with a priority is; `taken`: it was,
+ * and has been taken out of that queue. */
 bool thrum__ranked_forbids(thrum_executor *pool, thrum_future *task, bool *taken);
 
 extern const thrum__timer_pool thrum__options_timer_pool;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A map or a fork-join is one thing that several strands run: what fails in a part of it fails the whole, and
- * is raised again where that was called. */
+/* A map or a fork-join is one thing that several strands run: what fails in a part of it fails the
+ * whole, and is raised again where that was called. */
 #ifndef THRUM_EXEC_PART_H
 #define THRUM_EXEC_PART_H
 
@@ -26,19 +26,21 @@ typedef struct thrum__whole {
 typedef struct thrum__part {
     thrum__frame frame;
     thrum__whole *whole;
-    /* Called when its strand never comes back to it, being inside exit(): leaves the frame, and lets the others go
-     * on. NULL: nobody waits for this strand. Set after thrum__part_begin(). */
+    /* Called when its strand never comes back to it, being inside exit(): leaves the frame, and
+     * lets the others go on. NULL: nobody waits for this strand. Set after thrum__part_begin(). */
     void (*desert)(struct thrum__part *part);
 } thrum__part;
 
-/* Returns 0 if the current strand may start a map or a fork-join on `pool`, else -ESHUTDOWN or -EPIPE. */
+/* Returns 0 if the current strand may start a map or a fork-join on `pool`, else -ESHUTDOWN or
+ * -EPIPE. */
 int thrum__part_allowed(const thrum_executor *pool);
 
-/* Returns whether the current strand may run parts itself: not if the initializer of `pool` has to run before. */
+/* Returns whether the current strand may run parts itself: not if the initializer of `pool` has to
+ * run before. */
 bool thrum__part_here(const thrum_executor *pool);
 
-/* Runs call(arg), which returns 0 or the code of a failure that it has raised, as a task of `pool`, and waits.
- * Returns that code, or why it did not run. */
+/* Runs call(arg), which returns 0 or the code of a failure that it has raised, as a task of `pool`,
+ * and waits. Returns that code, or why it did not run. */
 int thrum__part_submit(thrum_executor *pool, int (*call)(void *arg), void *arg);
 
 /* Waits to the end of `task`, whose memory is the caller's: circles that it closes are broken as
@@ -52,7 +54,8 @@ void thrum__whole_init(thrum__whole *whole);
 void thrum__part_begin(thrum__part *part, thrum__whole *whole);
 void thrum__part_end(thrum__part *part);
 
-/* Takes what was raised since the last time into the whole, as the failure at `index`. Returns its code or 0. */
+/* Takes what was raised since the last time into the whole, as the failure at `index`. Returns its
+ * code or 0. */
 int thrum__part_failed(thrum__part *part, uint64_t index);
 
 /* Notes the failure `code` at `index` without a message. */

@@ -80,8 +80,9 @@ void thrum__ranks_put(thrum__ranks *ranks, thrum__rank *rank) {
     ranks->newest = rank;
     rank->queued = true;
     ranks->first = ranks->first ? meld(ranks->first, rank) : rank;
-    /* seq_cst: pairs with thrum__ranks_visible(), called by who has announced its sleep: either that sees the task,
-     * or the load of the state that follows sees the sleeper: pairs with thrum__state_add() */
+    /* seq_cst: pairs with thrum__ranks_visible(), called by who has announced its sleep: either
+     * that sees the task, or the load of the state that follows sees the sleeper: pairs with
+     * thrum__state_add() */
     thrum__add_seq_cst(&ranks->n, 1);
     thrum__raw_lock_release(&ranks->lock);
 }

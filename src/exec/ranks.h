@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of a pool for tasks with a priority: the highest first, among equals the first come. A pairing heap (Fredman,
- * Sedgewick, Sleator, Tarjan 1986) of records that are in it by themselves: nothing is allocated, so nothing can fail. */
+/* The queue of a pool for tasks with a priority: the highest first, among equals the first come. A
+ * pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) of records that are in it by themselves:
+ * nothing is allocated, so nothing can fail. */
 #ifndef THRUM_EXEC_RANKS_H
 #define THRUM_EXEC_RANKS_H
 

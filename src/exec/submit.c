@@ -66,7 +66,8 @@ static void release(void *pool) {
         thrum__pool_release_slot(pool);
 }
 
-/* Runs a claimed task under an id of its own, with a slot of `pool` that is taken; NULL: the worker that this is has one. */
+/* Runs a claimed task under an id of its own, with a slot of `pool` that is taken; NULL: the worker
+ * that this is has one. */
 static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally, uint32_t drop) {
     pthread_cleanup_push(release, pool);
     pthread_cleanup_push(leave_alias, thrum__strand_self());
@@ -157,7 +158,8 @@ static int take_room(thrum_executor *pool, const thrum__options *options) {
     return rc;
 }
 
-/* The pool was closed or broken meanwhile, or no worker can be had. Returns whether the task will not run. */
+/* The pool was closed or broken meanwhile, or no worker can be had. Returns whether the task will
+ * not run. */
 static bool take_back(thrum_executor *pool, thrum_future *task) {
     if (!thrum__task_complete(task, THRUM__TASK_CANCELLED, 0))
         return false;
@@ -178,7 +180,8 @@ static void put(thrum_executor *pool, thrum_future *task, thrum__options *option
         thrum__injector_put(&pool->injector, task);
 }
 
-/* Returns a task that takes the place of its caller's `options`, NULL without memory or a timer: then *rc says so. */
+/* Returns a task that takes the place of its caller's `options`, NULL without memory or a timer:
+ * then *rc says so. */
 static thrum_future *make(thrum_executor *pool, uint32_t word, void *(*fn)(void *), void *arg,
                           thrum__options *options, int *rc) {
     bool timed = options && options->deadline != INT64_MAX;
@@ -280,7 +283,8 @@ static bool is_first(thrum_executor *pool, thrum_future *task) {
 
 bool thrum__pool_help(thrum_future *task) {
     thrum_executor *pool = task->pool;
-    if (thrum__load_relaxed(&pool->initializer) || !thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING))
+    if (thrum__load_relaxed(&pool->initializer) ||
+        !thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING))
         return false;
     if (!thrum__strand_alias_enter(thrum__strand_self())) {
         thrum__pool_release_slot(pool);
@@ -340,8 +344,9 @@ static void lock_taking(thrum__injector *injector) {
         thrum__strand_self()->ops->yield();
 }
 
-/* Returns what is queued, linked by `next`. Under `taking` no batch is on its way from one queue to another; but for
- * what workers hold in hand, about to be run, every task that was published is here. */
+/* Returns what is queued, linked by `next`. Under `taking` no batch is on its way from one queue to
+ * another; but for what workers hold in hand, about to be run, every task that was published is
+ * here. */
 static thrum_future *take_all(thrum_executor *pool) {
     thrum_future *all = NULL, **end = &all, *task;
     lock_taking(&pool->injector);
@@ -369,7 +374,8 @@ static thrum_future *take_all(thrum_executor *pool) {
     return all;
 }
 
-/* Callbacks run when nothing is held. A pool is not freed before each task that it took is counted as cancelled. */
+/* Callbacks run when nothing is held. A pool is not freed before each task that it took is counted
+ * as cancelled. */
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
     thrum_future *next, *task = take_all(pool);
     for (; task; task = next) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The record of a task, which is its future: what a thrum_future * points at. Records stand in chunks that are
- * never given back (slab.c), so that an address once a record's stays one. README.md beside this file has
- * states, protocol and argument. */
+/* The record of a task, which is its future: what a thrum_future * points at. Records stand in
+ * chunks that are never given back (slab.c), so that an address once a record's stays one.
+ * README.md beside this file has states, protocol and argument. */
 #ifndef THRUM_EXEC_TASK_H
 #define THRUM_EXEC_TASK_H
 
@@ -15,7 +15,8 @@
 
 /* word of a record:
  *   bits 0-2   state, below. PENDING -> RUNNING by who runs it; PENDING -> CANCELLED by cancel;
- *              RUNNING -> OK, FAILED by who ran it; a promise: PENDING, RUNNING -> SETTING -> OK, FAILED
+ *              RUNNING -> OK, FAILED by who ran it; a promise: PENDING, RUNNING -> SETTING -> OK,
+ *              FAILED
  *   WAITERS    somebody may wait in the lot at the record  set under the bucket lock
  *   HOOKS      the list `hooks` may hold something         set under the bucket lock
  *   READ       its failure, only a code, was given to somebody  set by who reads it
@@ -48,8 +49,8 @@ enum {
     THRUM__TASK_REF = 1 << 12
 };
 
-/* Beside the references that thrum__task_run() drops: nobody else has the record, or will while it runs; the
- * tally is written by this strand only. */
+/* Beside the references that thrum__task_run() drops: nobody else has the record, or will while it
+ * runs; the tally is written by this strand only. */
 enum { THRUM__TASK_ALONE = 1, THRUM__TASK_OWN_TALLY = 2 };
 
 /* What the arg of a task with the flag NAMED begins with. */
@@ -81,19 +82,22 @@ struct thrum_future {
 /* What `executing` says of the frame of a thrum__part. */
 enum { THRUM__PART = 2 };
 
-/* A task that a strand executes, or (task NULL) the initializer of a pool. On that strand's stack. */
+/* A task that a strand executes, or (task NULL) the initializer of a pool. On that strand's
+ * stack. */
 typedef struct thrum__frame {
     struct thrum__frame *outer; /* the one that helps this one, NULL none */
     thrum_future *task;
     struct thrum__worker *worker; /* whose stack this is, NULL no worker's */
-    thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL nowhere */
+    thrum_executor *slot;         /* where this frame holds a slot that is no worker's, NULL
+                                   * nowhere */
     uint64_t *tally;              /* counts what is completed by others than workers of its pool */
     const char *name;             /* of the task, NULL none */
     const char *shown;            /* with a name: what dumps said of the strand before */
     uint32_t drop;                /* references that go when it is completed */
     bool raised;                  /* failure and message are filled */
     bool deadlock;                /* its wait stands in a circle */
-    uint8_t executing;            /* false: the bottom frame of a worker, no task yet; or THRUM__PART */
+    uint8_t executing;            /* false: the bottom frame of a worker, no task yet; or
+                                   * THRUM__PART */
     bool own_tally;               /* nobody else counts there */
     thrum_failure failure;
     char message[256];
@@ -111,7 +115,8 @@ thrum_future *thrum__task_new(uint32_t word);
 /* Gives a record back whose last reference is gone. */
 void thrum__task_recycle(thrum_future *task);
 
-/* Drops `refs` references (times THRUM__TASK_REF). The last reports a failure that nobody has read. */
+/* Drops `refs` references (times THRUM__TASK_REF). The last reports a failure that nobody has
+ * read. */
 void thrum__task_unref(thrum_future *task);
 
 /* Takes a task that has not started: PENDING -> `state`. Returns whether it did. */
@@ -124,27 +129,31 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
     return false;
 }
 
-/* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop` references (times
- * THRUM__TASK_REF, plus THRUM__TASK_ALONE and _OWN_TALLY) go with that. `worker`: whose stack this is, or NULL; `slot`: where the caller has taken
- * a slot for it, or NULL; `tally`: counts it, NULL if it is a task of the worker's own pool. */
+/* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop`
+ * references (times THRUM__TASK_REF, plus THRUM__TASK_ALONE and _OWN_TALLY) go with that. `worker`:
+ * whose stack this is, or NULL; `slot`: where the caller has taken a slot for it, or NULL; `tally`:
+ * counts it, NULL if it is a task of the worker's own pool. */
 void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
                      uint64_t *tally, uint32_t drop);
 
-/* The task of `frame`, the current one, ends with -ECANCELED (or what it has raised): the strand never comes back to
- * it. */
+/* The task of `frame`, the current one, ends with -ECANCELED (or what it has raised): the strand
+ * never comes back to it. */
 void thrum__task_desert(thrum__frame *frame);
 
-/* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs to it being
- * written; runs the callbacks, with a reference of its own if the caller drops none. Returns false if it was not
- * PENDING, for CANCELLED. */
+/* Completes a claimed task: state OK or FAILED (or CANCELLED: claims a PENDING one), what belongs
+ * to it being written; runs the callbacks, with a reference of its own if the caller drops none.
+ * Returns false if it was not PENDING, for CANCELLED. */
 bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop);
 
-/* As thrum__task_complete(), but for the hooks. Returns the word before, 0 if it was not PENDING. With HOOKS in it the
- * caller calls thrum__hooks_take() or thrum__hooks_run(): a reference is left for that. */
+/* As thrum__task_complete(), but for the hooks. Returns the word before, 0 if it was not PENDING.
+ * With HOOKS in it the caller calls thrum__hooks_take() or thrum__hooks_run(): a reference is left
+ * for that. */
 uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop);
 
-/* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if not NULL. */
-void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread, uint32_t drop);
+/* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if
+ * not NULL. */
+void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
+                      uint32_t drop);
 
 /* Gives a claimed task that is about to fail a copy of `failure`, as thrum__task_fail() does. */
 void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, const char *thread);
@@ -153,7 +162,8 @@ void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, c
 thrum__cold *thrum__cold_new(const thrum_failure *failure, const char *thread);
 const thrum_failure *thrum__cold_failure(const thrum__cold *cold);
 
-/* The last reference of a task that is done has gone with its completion; `word` is the last one. */
+/* The last reference of a task that is done has gone with its completion; `word` is the last
+ * one. */
 void thrum__task_died(thrum_future *task, uint32_t word);
 
 /* Returns the failure of a task that is done, NULL if it has none. */
@@ -162,7 +172,8 @@ const thrum_failure *thrum__task_failure(const thrum_future *task);
 /* Notes that the failure of a task that is done, if it has one, has been given to somebody. */
 void thrum__task_mark_read(thrum_future *task);
 
-/* Gives `to`, which is about to fail, the failure of `from`. It is still one: read once, or reported once. */
+/* Gives `to`, which is about to fail, the failure of `from`. It is still one: read once, or
+ * reported once. */
 void thrum__task_pass_failure(thrum_future *from, thrum_future *to);
 
 /* Returns the word, with what the one who completed the task wrote, if it is done. */

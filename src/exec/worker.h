@@ -41,9 +41,9 @@ static inline thrum__worker *thrum__worker_current(void) {
 
 /* Work of another kind than tasks, which idle workers look for too: source.c. */
 typedef struct thrum__work_source {
-    /* Returns whether a thief of `pool` would find something. Called after the sleeper has announced itself with
-     * a seq_cst read-modify-write: loads must be seq_cst, and who publishes must then call
-     * thrum__pool_notify(). Must not block. */
+    /* Returns whether a thief of `pool` would find something. Called after the sleeper has
+     * announced itself with a seq_cst read-modify-write: loads must be seq_cst, and who publishes
+     * must then call thrum__pool_notify(). Must not block. */
     bool (*visible)(const thrum_executor *pool);
     /* Takes one piece of work and runs it to its end on `thief`. Returns false if it found none. */
     bool (*run)(thrum__worker *thief);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Timers as their holders see them. timer_serve.c calls them, timer_end.c has the end of the program and forks. */
+/* Timers as their holders see them. timer_serve.c calls them, timer_end.c has the end of the
+ * program and forks. */
 #include "thread/timer.h"
 
 #include <errno.h>
@@ -34,8 +35,8 @@ static int reserve(size_t room) {
     return 0;
 }
 
-/* Puts `timer` in the heap, and a handle in `*out`. Returns false when there is no thread, or no room for it
- * and for the repeating ones that run: then *room says for how many there is. */
+/* Puts `timer` in the heap, and a handle in `*out`. Returns false when there is no thread, or no
+ * room for it and for the repeating ones that run: then *room says for how many there is. */
 static bool insert(thrum_timer **out, thrum_timer *timer, size_t *room) {
     thrum__raw_lock_acquire(&all->lock);
     *room = all->heap.n + all->n_away + 2 > all->heap.room ? all->heap.room : SIZE_MAX;

@@ -16,9 +16,12 @@
 typedef struct thrum_executor thrum_executor;
 
 struct thrum_timer {
-    int refs;       /* the handle, the heap or the call, who hands the call to a pool; under the timer lock */
-    uint32_t busy;  /* id of the strand that runs its call or hands it to a pool, 0 none; changes under the lock */
-    uint32_t handing; /* id of the one that hands it, 0 none: the pool is in use until then; under the timer lock */
+    int refs;       /* the handle, the heap or the call, who hands the call to a pool; under the
+                     * timer lock */
+    uint32_t busy;  /* id of the strand that runs its call or hands it to a pool, 0 none; changes
+                     * under the lock */
+    uint32_t handing; /* id of the one that hands it, 0 none: the pool is in use until then; under
+                       * the timer lock */
     size_t index;   /* place in the heap + 1, 0: not there; under the timer lock */
     bool calling;   /* its call is on its way or runs; under the timer lock, as the next two */
     bool begun;     /* and can be prevented no more */
@@ -104,7 +107,8 @@ static inline bool thrum__timer_drop(thrum_timer *timer) { return --timer->refs 
 bool thrum__timer_count_down(const thrum_timer *timer);
 void thrum__timer_wake(bool due);
 
-/* Starts the timers' thread, if it is not there. Returns 0 (it may have left again), -EAGAIN or -ENOMEM. */
+/* Starts the timers' thread, if it is not there. Returns 0 (it may have left again), -EAGAIN or
+ * -ENOMEM. */
 int thrum__timer_serve(void);
 
 /* Ends the call of `timer`. `again`: a repeating one goes on. */
@@ -121,8 +125,9 @@ void thrum__timer_release(thrum_timer *timer);
 typedef struct thrum__timer_pool {
     /* Returns what tells `executor` from a later pool in the same memory. */
     uint32_t (*generation)(const thrum_executor *executor);
-    /* Makes a task of thrum__timer_run(timer), called `name`, and then thrum__timer_ran(timer), also if it is
-     * cancelled. Never waits for room. Returns 0, or the code of thrum_submit(): then neither is called. */
+    /* Makes a task of thrum__timer_run(timer), called `name`, and then thrum__timer_ran(timer),
+     * also if it is cancelled. Never waits for room. Returns 0, or the code of thrum_submit(): then
+     * neither is called. */
     int (*submit)(thrum_executor *executor, thrum_timer *timer, const char *name);
 } thrum__timer_pool;
 extern const thrum__timer_pool *thrum__timer_pool_hooks;

@@ -74,8 +74,8 @@ static void forget(thrum_timer *timer) {
         free(timer);
 }
 
-/* Of the calls that pools had, those that the forking strand is in the middle of go on. Returns how many the end of the
- * program waits for. */
+/* Of the calls that pools had, those that the forking strand is in the middle of go on. Returns how
+ * many the end of the program waits for. */
 static uint32_t forget_away(const thrum__strand *self) {
     uint32_t regular = 0;
     for (thrum__link *link = all->away.next, *next; link != &all->away; link = next) {
@@ -94,8 +94,8 @@ static uint32_t forget_away(const thrum__strand *self) {
     return regular;
 }
 
-/* The child has no pending timers, and no thread for them unless that one has forked: then it goes on with
- * its call, and with what that starts. */
+/* The child has no pending timers, and no thread for them unless that one has forked: then it goes
+ * on with its call, and with what that starts. */
 static void child_after_fork(void) {
     const thrum__strand *self = thrum__strand_peek();
     bool here = self && all->server == self->id;

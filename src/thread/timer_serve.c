@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One thread calls all timers, or hands their calls to pools. It sleeps until the earliest is due, or until one that is
- * earlier is started. */
+/* One thread calls all timers, or hands their calls to pools. It sleeps until the earliest is due,
+ * or until one that is earlier is started. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -40,7 +40,8 @@ void thrum__timer_wake(bool due) {
 /* Serves those that are pending, or says why nobody does. */
 static void serve_on(void) {
     if (thrum__timer_serve() != 0)
-        thrum__complain("no thread for the pending timers: the next thrum_timer_start() tries again");
+        thrum__complain(
+            "no thread for the pending timers: the next thrum_timer_start() tries again");
 }
 
 /* The running one is no more. Under the timer lock. */
@@ -123,7 +124,8 @@ static void call(thrum_timer *timer) {
     thrum__timer_end_call(timer, true);
 }
 
-/* The pool has the call, and may have run it already: who frees the timer waits for this thread no more. */
+/* The pool has the call, and may have run it already: who frees the timer waits for this thread no
+ * more. */
 static void handed_over(void *arg) {
     thrum_timer *timer = arg;
     thrum__raw_lock_acquire(&all->lock);
@@ -199,7 +201,8 @@ void thrum__timer_run(thrum_timer *timer) {
 
 void thrum__timer_ran(thrum_timer *timer) { thrum__timer_end_call(timer, true); }
 
-/* Returns whether the calling thread served only since it had forked, and has nothing left to serve. */
+/* Returns whether the calling thread served only since it had forked, and has nothing left to
+ * serve. */
 static bool leaves_as_orphan(void) {
     thrum__raw_lock_acquire(&all->lock);
     bool leaves = all->orphan && all->heap.n == 0;
