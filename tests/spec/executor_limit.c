@@ -48,10 +48,12 @@ static thrum_executor *limited(thrum_overflow overflow) {
     return pool;
 }
 
-/* The worker is busy, and the queue full. */
+/* The worker is busy, and sleeps; the queue is full. */
 static void fill(thrum_executor *pool, thrum_future *futures[3]) {
+    int waiting = spec_strands_waiting();
     futures[0] = submit(pool, wait_for_go, NULL);
     thrum_event_wait(&started);
+    spec_until_strands_waiting(waiting + 1);
     futures[1] = submit(pool, identity, NULL);
     futures[2] = submit(pool, identity, NULL);
 }
