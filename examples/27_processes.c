@@ -37,7 +37,7 @@ static void consumer(int number) {
 int main(void) {
     thrum_log_config(&(thrum_log_opts){
         .format = "%(asctime)s: %(message)s", .level = THRUM_INFO, .datefmt = "%H:%M:%S"});
-    thrum_shared *shared;
+    static thrum_shared *shared; /* its end is the process's */
     if (thrum_shared_create(&shared, NULL, sizeof *c, NULL) != 0)
         return 1;
     c = thrum_shared_memory(shared);
