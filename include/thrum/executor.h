@@ -45,7 +45,8 @@ typedef enum thrum_overflow {
                                 * a thread that is no worker, without a call of the initializer */
 } thrum_overflow;
 
-/* Where tasks run other than on threads: not built yet, -ENOTSUP. */
+/* Where tasks run other than on threads: typed tasks (thrum/task.h) only; thrum_submit(), maps,
+ * fork-joins and continuations on such an executor are refused with -ENOTSUP. */
 typedef struct thrum_backend thrum_backend;
 
 /* Options of thrum_executor_new(); zero is the default of each. */

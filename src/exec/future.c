@@ -13,6 +13,7 @@
 #include "exec/await.h"
 #include "exec/options.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "exec/then.h"
 #include "sync/wait.h"
 #include "thread/thread.h"
@@ -26,7 +27,7 @@ void thrum__task_settle(thrum_future *task) {
             task = before;
         word = thrum__task_word(task);
     }
-    if ((word & own) || task->pool->fork_generation == thrum__fork_generation())
+    if (((word & own) && !thrum__remote_is(task)) || task->pool->fork_generation == thrum__fork_generation())
         return;
     /* The parent's threads are not here: nobody else completes it. */
     while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING &&
@@ -105,6 +106,8 @@ bool thrum_future_cancelled(const thrum_future *future) {
 bool thrum_future_cancel(thrum_future *future) {
     if (is_done(future))
         return thrum_future_cancelled(future);
+    if (THRUM__UNLIKELY(thrum__remote_is(future)))
+        return thrum__remote_cancel_any(future);
     uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
     if (word) {
         (void)thrum__task_word(future); /* what made it a task of a pool */

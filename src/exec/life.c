@@ -9,6 +9,7 @@
 #include "exec/options.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "thread/thread.h"
 
 /* Returns a regular pool of this process that has not come to rest, NULL if there is none. */
@@ -87,6 +88,7 @@ static void child_after_fork(void) {
     thrum__pools_lock = (thrum__raw_lock){0};
     thrum__cold_child_after_fork();
     thrum__circle_child_after_fork();
+    thrum__remote_child_after_fork();
     for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
         if (frame->task)
             thrum__store_relaxed(&frame->task->word, frame->task->word | THRUM__TASK_SURVIVES);

@@ -11,6 +11,8 @@
 
 int thrum__part_allowed(const thrum_executor *pool) {
     uint64_t state = thrum__load_relaxed(&pool->state);
+    if (state & THRUM__POOL_REMOTE)
+        return -ENOTSUP;
     if ((state & THRUM__POOL_BROKEN) || pool->fork_generation != thrum__fork_generation())
         return -EPIPE;
     return (state & THRUM__POOL_CLOSED) && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;

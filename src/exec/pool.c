@@ -14,6 +14,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "base/quota.h"
+#include "exec/remote.h"
 #include "exec/then.h"
 #include "thread/thread.h"
 
@@ -39,7 +40,7 @@ static int check_opts(const thrum_executor_opts *opts) {
         bad = "idle_timeout is negative or not a number";
     if (bad)
         thrum__complain("thrum_executor_new: %s", bad);
-    return bad ? EINVAL : opts->backend ? ENOTSUP : 0;
+    return bad ? EINVAL : 0;
 }
 
 static thrum_executor *new_memory(void) {
@@ -101,6 +102,7 @@ static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
     pool->idle_ns = idle_ns(opts->idle_timeout);
     thrum__store_relaxed(&pool->initializer, opts->initializer);
     pool->initarg = opts->initarg;
+    pool->backend = NULL;
     pool->places = pool->n_workers = pool->starting = pool->initializing = 0;
     pool->first = (thrum_lock)THRUM_LOCK_INIT;
     pool->cancelled = pool->helped = pool->caller_ran = pool->completed = 0;
@@ -140,6 +142,12 @@ thrum_executor *thrum_executor_new(const thrum_executor_opts *opts) {
         return NULL;
     }
     fill(pool, opts);
+    error = opts->backend ? -thrum__remote_open(pool, opts) : 0;
+    if (error) {
+        free_memory(pool);
+        errno = error;
+        return NULL;
+    }
     thrum__pools_prepare();
     thrum__raw_lock_acquire(&thrum__pools_lock);
     thrum__list_insert(&thrum__pools, &pool->listed);
@@ -169,6 +177,8 @@ void thrum_executor_free(thrum_executor *pool) {
         for (int i = 0; i < pool->places; i++)
             thrum__worker_free(pool->workers[i]);
         pool->places = 0;
+        if (pool->backend)
+            thrum__remote_close(pool);
         free_memory(pool);
         return;
     }
@@ -208,6 +218,10 @@ void thrum_executor_get_stats(thrum_executor *pool, thrum_executor_stats *stats)
                                                   thrum__load_relaxed(&pool->caller_ran_itself),
                                     .unread = thrum__load_relaxed(&pool->unread) & UINT32_MAX,
                                     .workers = thrum__load_relaxed(&pool->n_workers)};
+    if (pool->backend) {
+        pool->backend->stats(pool->remote, stats);
+        return;
+    }
     stats->submitted = stats->caller_ran;
     stats->completed += stats->caller_ran;
     stats->idle = (int)(THRUM__POOL_COUNT(state, THRUM__POOL_SLEEPING) +

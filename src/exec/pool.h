@@ -39,7 +39,8 @@ enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX 
  *   bits 48-59  SLEEPING   workers in the idle list; under the bucket lock of the pool
  *   CLOSED      shut down: no tasks from outside
  *   BROKEN      the initializer failed: no tasks at all
- *   LEAVING     closed and idle: every worker leaves */
+ *   LEAVING     closed and idle: every worker leaves
+ *   REMOTE      has a backend: typed tasks only */
 #define THRUM__POOL_BUSY (UINT64_C(1) << 0)
 #define THRUM__POOL_BLOCKED (UINT64_C(1) << 12)
 #define THRUM__POOL_PINNED (UINT64_C(1) << 24)
@@ -48,6 +49,7 @@ enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX 
 #define THRUM__POOL_CLOSED (UINT64_C(1) << 60)
 #define THRUM__POOL_BROKEN (UINT64_C(1) << 61)
 #define THRUM__POOL_LEAVING (UINT64_C(1) << 62)
+#define THRUM__POOL_REMOTE (UINT64_C(1) << 63)
 #define THRUM__POOL_COUNT(state, unit) ((unsigned)((state) / (unit)) & 0xfff)
 
 typedef struct thrum__shard {
@@ -65,6 +67,8 @@ struct thrum_executor {
     int64_t idle_ns;     /* INT64_MAX never */
     int (*initializer)(void *);
     void *initarg;
+    const thrum_backend *backend; /* NULL: none */
+    void *remote;                 /* its state */
     char *name_prefix;
     thrum__worker **workers; /* max_workers + THRUM__POOL_SPARE places, NULL at first; a worker
                               * stays until the pool is freed. Set under the bucket lock */
@@ -258,8 +262,8 @@ int thrum__submit_with(thrum_executor *executor, thrum_future **out, void *(*fn)
 int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *arg), void *arg,
                        uint32_t flags, thrum__options *options);
 
-/* Returns why a submit from the current strand is refused at this moment: -ESHUTDOWN or -EPIPE; 0:
- * it is not. */
+/* Returns why a submit from the current strand is refused at this moment: -ESHUTDOWN, -EPIPE or
+ * -ENOTSUP (it has a backend); 0: it is not. */
 int thrum__pool_refusal(const thrum_executor *pool);
 
 /* Queues `task`, a promise in SETTING, which is a PENDING task of `pool` from then on; not beyond

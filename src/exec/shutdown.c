@@ -9,6 +9,7 @@
 
 #include "base/fork.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "thread/thread.h"
 
 static const thrum__wait_kind pool_kind = {"pool", NULL};
@@ -47,6 +48,8 @@ void thrum__pool_close(thrum_executor *pool, bool cancel) {
     bool first = mark(pool, THRUM__POOL_CLOSED);
     if (cancel)
         thrum__pool_abandon(pool, NULL);
+    if (pool->backend)
+        pool->backend->close(pool->remote, cancel);
     if (first && pool->room_max)
         thrum_semaphore_release(&pool->room, 1); /* handed on by each submitter that waits */
     thrum__pool_nudge(pool);

@@ -30,6 +30,8 @@ static bool gone(const thrum_executor *pool) {
 }
 
 static int refusal(const thrum_executor *pool, uint64_t state) {
+    if (state & THRUM__POOL_REMOTE)
+        return -ENOTSUP;
     if (state & THRUM__POOL_BROKEN)
         return -EPIPE;
     return state & THRUM__POOL_CLOSED && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;
@@ -198,7 +200,7 @@ static thrum_future *make(thrum_executor *pool, uint32_t word, void *(*fn)(void 
 
 int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                   uint32_t flags, thrum__options *options) {
-    const uint64_t special = THRUM__POOL_CLOSED | THRUM__POOL_BROKEN;
+    const uint64_t special = THRUM__POOL_CLOSED | THRUM__POOL_BROKEN | THRUM__POOL_REMOTE;
     int rc;
     if (THRUM__UNLIKELY(gone(pool)))
         return not_made(-EPIPE, flags, arg, options);

@@ -8,6 +8,7 @@
 
 #include "base/panic.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 
 typedef struct boxed {
     thrum__named named;
@@ -39,7 +40,13 @@ static void *run(void *arg) {
 int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
                             const thrum_task_type *type, const void *args,
                             const thrum_task_opts *opts) {
+    if (THRUM__UNLIKELY(executor->backend && opts))
+        return -ENOTSUP;
     boxed *made = block_new(type, args);
+    if (made && THRUM__UNLIKELY(executor->backend != NULL))
+        return thrum__remote_submit(executor, out, run, made,
+                                    (thrum__remote_task){.type = type, .args = made->bytes,
+                                                         .result = result_in(made)});
     return made ? thrum__submit_with(executor, out, run, made,
                                      THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)
                 : -ENOMEM;

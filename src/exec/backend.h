@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend is
+ * handed typed tasks, since a plain function's argument means nothing elsewhere; thrum_submit(), maps,
+ * fork-joins and continuations on such an executor are refused with -ENOTSUP.
+ *
+ * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed (thrum__remote_take()) ->
+ * done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel ends it in any state but
+ * claimed or done: from then on each of these calls fails, and the backend drops the task. */
+#ifndef THRUM_EXEC_BACKEND_H
+#define THRUM_EXEC_BACKEND_H
+
+#include <stdbool.h>
+#include <thrum/error.h>
+#include <thrum/executor.h>
+#include <thrum/future.h>
+#include <thrum/task.h>
+
+/* A task on its way. The backend holds a reference of `future` until it completes or drops it; that
+ * keeps `args` and `result` (type->args_size and type->result_size bytes) where they are. */
+typedef struct thrum__remote_task {
+    thrum_future *future;
+    const thrum_task_type *type;
+    const void *args;
+    void *result; /* written between thrum__remote_take() and thrum__remote_succeed() */
+} thrum__remote_task;
+
+struct thrum_backend {
+    /* Makes `*state` for a new executor. Returns 0 or a negative errno; says itself on stderr which
+     * option it cannot do. */
+    int (*open)(thrum_executor *executor, const thrum_executor_opts *opts, void **state);
+    /* Takes a task. Returns 0, -ESHUTDOWN after close, or why not; then it is as if never handed over.
+     * Any thread. */
+    int (*submit)(void *state, const thrum__remote_task *task);
+    /* A task that was RUNNING is cancelled. Under a lock of the core: must not block, nor call back. */
+    void (*cancelled)(void *state);
+    /* No more tasks come; with `cancel` those not started are to be cancelled. Once all are done, and
+     * nothing runs any more, the backend calls thrum__backend_rested() once. May come several times. */
+    void (*close)(void *state, bool cancel);
+    /* After that call: frees the state. */
+    void (*free)(void *state);
+    /* Fills in all but `unread`. Any thread, before free. */
+    void (*stats)(void *state, thrum_executor_stats *stats);
+};
+
+/* PENDING -> RUNNING. */
+bool thrum__remote_start(thrum_future *future);
+
+/* RUNNING -> PENDING: it has not begun after all. */
+bool thrum__remote_requeue(thrum_future *future);
+
+/* PENDING or RUNNING -> claimed: the caller completes it. */
+bool thrum__remote_take(thrum_future *future);
+
+/* Complete a claimed task, and drop the backend's reference. Callbacks run here. The failure is copied,
+ * but for `file` and `task`, which live for ever. */
+void thrum__remote_succeed(thrum_future *future);
+void thrum__remote_fail(thrum_future *future, const thrum_failure *failure);
+
+/* Cancels a task that is PENDING, if nobody has, and drops the backend's reference. Callbacks run here. */
+void thrum__remote_cancel(thrum_future *future);
+
+/* Drops the backend's reference of a task that was cancelled. */
+void thrum__remote_drop(thrum_future *future);
+
+/* The backend's last touch of an executor that was closed: who waits for its end goes on. */
+void thrum__backend_rested(thrum_executor *executor);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Executors with a backend. A canceller may come late with a future in hand: under `cancelling` a task that is not done
+ * keeps the pool, since that is freed under this lock when all its tasks are done. */
+#include "exec/remote.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/panic.h"
+#include "base/raw_lock.h"
+#include "exec/pool.h"
+
+static thrum__raw_lock cancelling;
+
+int thrum__remote_open(thrum_executor *pool, const thrum_executor_opts *opts) {
+    int rc = opts->backend->open(pool, opts, &pool->remote);
+    if (rc != 0)
+        return rc;
+    pool->backend = opts->backend;
+    thrum__state_add(pool, THRUM__POOL_REMOTE | THRUM__POOL_PINNED);
+    return 0;
+}
+
+void thrum__remote_close(thrum_executor *pool) {
+    const thrum_backend *backend = pool->backend;
+    thrum__raw_lock_acquire(&cancelling);
+    pool->backend = NULL;
+    thrum__raw_lock_release(&cancelling);
+    backend->free(pool->remote);
+}
+
+static void drop(thrum_future *future, int refs) {
+    for (int i = 0; i < refs; i++)
+        thrum__task_unref(future);
+}
+
+static int refusal(const thrum_executor *pool) {
+    int rc = thrum__pool_refusal(pool);
+    if (rc != -ENOTSUP)
+        return rc;
+    return thrum__state_load(pool) & THRUM__POOL_CLOSED ? -ESHUTDOWN : 0;
+}
+
+int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *block,
+                         thrum__remote_task task) {
+    const uint32_t flags = THRUM__TASK_PROMISE | THRUM__TASK_NAMED | THRUM__TASK_OWNED;
+    int refs = out ? 2 : 1;
+    int rc = refusal(pool);
+    task.future = rc == 0 ? thrum__task_new((uint32_t)refs * THRUM__TASK_REF | flags) : NULL;
+    if (!task.future) {
+        free(block);
+        return rc != 0 ? rc : -ENOMEM;
+    }
+    task.future->generation = pool->generation;
+    task.future->fn = fn;
+    task.future->value = block;
+    task.future->pool = pool;
+    rc = pool->backend->submit(pool->remote, &task);
+    if (rc != 0)
+        drop(task.future, refs);
+    else if (out)
+        *out = task.future;
+    return rc;
+}
+
+/* RUNNING -> PENDING on the way to CANCELLED, so that whoever claims is one. */
+bool thrum__remote_cancel_any(thrum_future *future) {
+    thrum__raw_lock_acquire(&cancelling);
+    bool started = thrum__remote_requeue(future);
+    uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
+    if (word && started)
+        future->pool->backend->cancelled(future->pool->remote);
+    thrum__raw_lock_release(&cancelling);
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_run(future);
+    word = thrum__task_word(future);
+    return (word & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
+}
+
+void thrum__remote_child_after_fork(void) { cancelling = (thrum__raw_lock){0}; }
+
+bool thrum__remote_start(thrum_future *future) {
+    return thrum__task_claim(future, THRUM__TASK_RUNNING);
+}
+
+bool thrum__remote_requeue(thrum_future *future) {
+    uint32_t word = thrum__load_relaxed(&future->word);
+    while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING)
+        if (thrum__cas_relaxed(&future->word, &word, word - THRUM__TASK_RUNNING))
+            return true;
+    return false;
+}
+
+bool thrum__remote_take(thrum_future *future) {
+    uint32_t word = thrum__load_relaxed(&future->word), now;
+    while ((now = word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING || now == THRUM__TASK_PENDING)
+        if (thrum__cas_relaxed(&future->word, &word, word - now + THRUM__TASK_SETTING))
+            return true;
+    return false;
+}
+
+void thrum__remote_succeed(thrum_future *future) {
+    thrum__task_complete(future, THRUM__TASK_OK, THRUM__TASK_REF);
+}
+
+void thrum__remote_fail(thrum_future *future, const thrum_failure *failure) {
+    thrum__task_fail(future, failure, NULL, THRUM__TASK_REF);
+}
+
+void thrum__remote_cancel(thrum_future *future) {
+    thrum__task_complete(future, THRUM__TASK_CANCELLED, 0);
+    thrum__task_unref(future);
+}
+
+void thrum__remote_drop(thrum_future *future) { thrum__task_unref(future); }
+
+void thrum__backend_rested(thrum_executor *executor) {
+    thrum__state_add(executor, -THRUM__POOL_PINNED);
+    thrum__pool_nudge(executor);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam of exec/backend.h, with a backend that does what the test says, step by step. */
+#include "spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/backend.h"
+
+typedef struct fake {
+    thrum_executor *executor;
+    thrum__remote_task tasks[8];
+    int n, n_cancelled, n_closed, n_freed, refuse;
+    bool cancel;
+} fake;
+
+static fake it;
+
+static int open_fake(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
+    if (opts->max_workers == 7)
+        return -ENOTSUP;
+    it = (fake){.executor = executor};
+    *state = &it;
+    return 0;
+}
+
+static int submit_fake(void *state, const thrum__remote_task *task) {
+    assert_ptr_equal(state, &it);
+    if (it.refuse)
+        return it.refuse;
+    it.tasks[it.n++] = *task;
+    return 0;
+}
+
+static void cancelled(void *state) { ((fake *)state)->n_cancelled++; }
+
+static void close_fake(void *state, bool cancel) {
+    fake *self = state;
+    self->cancel = cancel;
+    if (self->n_closed++ == 0)
+        thrum__backend_rested(self->executor);
+}
+
+static void free_fake(void *state) { ((fake *)state)->n_freed++; }
+
+static void stats_fake(void *state, thrum_executor_stats *stats) {
+    stats->submitted = (uint64_t)((fake *)state)->n;
+}
+
+static const thrum_backend backend = {open_fake, submit_fake, cancelled, close_fake, free_fake,
+                                      stats_fake};
+
+THRUM_TASK(int, twice, (int, x)) { return 2 * x; }
+
+THRUM_TASK(void, nothing) {}
+
+static thrum_executor *make(void) {
+    thrum_executor *executor = thrum_executor_new(&(thrum_executor_opts){.backend = &backend});
+    assert_non_null(executor);
+    return executor;
+}
+
+static int setup(void **state) {
+    *state = make();
+    return 0;
+}
+
+static int teardown(void **state) {
+    thrum_executor_free(*state);
+    assert_true(it.n_closed >= 1);
+    assert_int_equal(it.n_freed, 1);
+    return 0;
+}
+
+static void run(thrum__remote_task *task) {
+    assert_true(thrum__remote_start(task->future));
+    assert_true(thrum__remote_take(task->future));
+    task->type->run(task->args, task->result);
+    thrum__remote_succeed(task->future);
+}
+
+static void test_a_typed_task_goes_there_and_back(void **state) {
+    thrum_future *f[2];
+    int value = 0;
+    assert_int_equal(twice_submit(*state, &f[0], 21), 0);
+    assert_int_equal(nothing_submit(*state, &f[1]), 0);
+    assert_int_equal(nothing_submit(*state, NULL), 0);
+    assert_int_equal(it.n, 3);
+    assert_ptr_equal(it.tasks[0].type, &twice_task);
+    assert_false(thrum_future_running(f[0]));
+    assert_true(thrum__remote_start(it.tasks[0].future));
+    assert_true(thrum_future_running(f[0]));
+    assert_true(thrum__remote_requeue(it.tasks[0].future));
+    assert_false(thrum_future_running(f[0]));
+    for (int i = 0; i < 3; i++)
+        run(&it.tasks[i]);
+    assert_int_equal(twice_result(f[0], &value), 0);
+    assert_int_equal(value, 42);
+    assert_int_equal(nothing_result(f[1]), 0);
+    thrum_future_free(f[0]);
+    thrum_future_free(f[1]);
+    thrum_executor_stats stats;
+    thrum_executor_get_stats(*state, &stats);
+    assert_int_equal(stats.submitted, 3);
+}
+
+static int unread;
+
+static void note(const thrum_failure *failure, void *arg) {
+    (void)failure, (void)arg;
+    unread++;
+}
+
+static void test_a_failure_is_whole_and_not_lost(void **state) {
+    thrum_future *f[2];
+    unread = 0;
+    thrum_set_excepthook(note, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(twice_submit(*state, &f[i], 1), 0);
+        assert_true(thrum__remote_start(it.tasks[i].future));
+        assert_true(thrum__remote_take(it.tasks[i].future));
+        char message[] = "no row", thread[] = "worker-3";
+        thrum__remote_fail(it.tasks[i].future,
+                           &(thrum_failure){.code = -EDOM, .message = message, .file = "a.c",
+                                            .line = 7, .thread = thread, .task = "twice"});
+        memset(message, '?', sizeof message - 1);
+    }
+    assert_int_equal(twice_result(f[0], NULL), -EDOM);
+    assert_string_equal(thrum_future_error(f[0])->message, "no row");
+    assert_string_equal(thrum_future_error(f[0])->thread, "worker-3");
+    assert_int_equal(thrum_future_error(f[0])->line, 7);
+    thrum_future_free(f[0]);
+    assert_int_equal(unread, 0);
+    thrum_future_free(f[1]);
+    assert_int_equal(unread, 1);
+    thrum_set_excepthook(NULL, NULL);
+    thrum_executor_stats stats;
+    thrum_executor_get_stats(*state, &stats);
+    assert_int_equal(stats.unread, 1);
+}
+
+static int called;
+
+static void count(thrum_future *future, void *arg) {
+    (void)arg;
+    assert_true(thrum_future_cancelled(future));
+    called++;
+}
+
+static void test_cancel_of_what_waits_and_of_what_runs(void **state) {
+    thrum_future *f[3];
+    called = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(twice_submit(*state, &f[i], 1), 0);
+        assert_int_equal(thrum_future_add_done_callback(f[i], count, NULL), 0);
+    }
+    assert_true(thrum_future_cancel(f[0]));
+    assert_int_equal(it.n_cancelled, 0);
+    assert_false(thrum__remote_start(it.tasks[0].future));
+    thrum__remote_drop(it.tasks[0].future);
+
+    assert_true(thrum__remote_start(it.tasks[1].future));
+    assert_true(thrum_future_cancel(f[1]));
+    assert_true(thrum_future_cancel(f[1]));
+    assert_int_equal(it.n_cancelled, 1);
+    assert_false(thrum__remote_requeue(it.tasks[1].future));
+    assert_false(thrum__remote_take(it.tasks[1].future));
+    thrum__remote_drop(it.tasks[1].future);
+    assert_int_equal(twice_result(f[1], NULL), -ECANCELED);
+
+    thrum__remote_cancel(it.tasks[2].future);
+    assert_true(thrum_future_cancelled(f[2]));
+    assert_int_equal(called, 3);
+    for (int i = 0; i < 3; i++)
+        thrum_future_free(f[i]);
+
+    thrum_future *late;
+    assert_int_equal(twice_submit(*state, &late, 4), 0);
+    assert_true(thrum__remote_take(it.tasks[3].future));
+    assert_false(thrum_future_cancel(late));
+    twice_task.run(it.tasks[3].args, it.tasks[3].result);
+    thrum__remote_succeed(it.tasks[3].future);
+    assert_false(thrum_future_cancel(late));
+    thrum_future_free(late);
+}
+
+static void *plain(void *arg) { return arg; }
+
+static int item(const void *in, void *out) {
+    (void)in, (void)out;
+    return 0;
+}
+
+static void *after(thrum_future *future, void *arg) {
+    (void)future;
+    return arg;
+}
+
+static void test_what_it_cannot_do_is_refused(void **state) {
+    thrum_future *f, *done = thrum_future_new();
+    int items[3] = {0};
+    assert_int_equal(thrum_submit(*state, &f, plain, NULL), -ENOTSUP);
+    assert_int_equal(thrum_map(*state, item, items, 3, sizeof *items, NULL, 0, NULL), -ENOTSUP);
+    assert_int_equal(thrum_future_then(done, &f, *state, after, NULL), -ENOTSUP);
+    thrum_future_free(done);
+    it.refuse = -EAGAIN;
+    assert_int_equal(twice_submit(*state, &f, 1), -EAGAIN);
+    assert_int_equal(twice_submit(*state, NULL, 1), -EAGAIN);
+    it.refuse = 0;
+    assert_null(thrum_executor_new(&(thrum_executor_opts){.backend = &backend, .max_workers = 7}));
+    assert_int_equal(errno, ENOTSUP);
+    assert_int_equal(thrum_executor_shutdown(*state, true, true), 0);
+    assert_true(it.cancel);
+    assert_int_equal(twice_submit(*state, &f, 1), -ESHUTDOWN);
+}
+
+static void *cancel(void *future) {
+    (void)thrum_future_cancel(future);
+    return NULL;
+}
+
+/* Each future ends once, and each reference goes: the slab would run over, ASan see a leak. */
+static void test_cancel_against_the_result(void **state) {
+    for (int i = 0; i < 200; i++) {
+        thrum_future *f;
+        thrum_thread *thread;
+        it.n = 0;
+        assert_int_equal(twice_submit(*state, &f, 1), 0);
+        assert_int_equal(thrum_thread_start(&thread, cancel, f, NULL), 0);
+        thrum_future *future = it.tasks[0].future;
+        if (thrum__remote_start(future) && thrum__remote_take(future))
+            thrum__remote_succeed(future);
+        else
+            thrum__remote_drop(future);
+        thrum_thread_join(thread, NULL);
+        thrum_thread_free(thread);
+        int rc = twice_result(f, NULL);
+        assert_true(rc == 0 || rc == -ECANCELED);
+        thrum_future_free(f);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {TEST(test_a_typed_task_goes_there_and_back),
+                                       TEST(test_a_failure_is_whole_and_not_lost),
+                                       TEST(test_cancel_of_what_waits_and_of_what_runs),
+                                       TEST(test_what_it_cannot_do_is_refused),
+                                       TEST(test_cancel_against_the_result)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
