@@ -86,7 +86,8 @@ static int change_open(future *self, change_step *step, PyObject *value) {
             return ERROR;
         }
         rc = try_step(self, condition, step, value);
-        if (rc == CHANGED && (waiters_tell(self) < 0 || condition_notify(condition) < 0))
+        if (rc == CHANGED && future_is_done(self) && /* who waits for it looks only once */
+            (waiters_tell(self) < 0 || condition_notify(condition) < 0))
             rc = ERROR;
         if (condition_leave(condition) < 0)
             rc = ERROR;

@@ -4,6 +4,7 @@
 import asyncio
 import concurrent.futures as standard
 import sys
+import threading
 import unittest
 
 import thrum.futures as futures
@@ -77,6 +78,24 @@ class InterplayTests(unittest.TestCase):
                 future._condition.notify_all()
             thread.join()
             self.assertEqual(got, [7])
+
+    def test_a_start_wakes_nobody(self):
+        """Who waits for a result looks once: a future that begins to run is not late."""
+        class Noting(threading.Condition):
+            def wait(self, timeout=None):
+                waits.set()
+                return super().wait(timeout)
+        waits, got = threading.Event(), []
+        future = futures.Future()
+        condition = future._condition = Noting()
+        thread = spawn(lambda: got.append(future.result()))
+        waits.wait()
+        future.set_running_or_notify_cancel()
+        with condition:
+            self.assertEqual(len(condition._waiters), 1)
+        future.set_result(7)
+        thread.join()
+        self.assertEqual(got, [7])
 
     def test_held_condition_keeps_the_state(self):
         future = futures.Future()
