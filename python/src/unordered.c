@@ -194,6 +194,7 @@ PyObject *make_unordered(executor *to, PyObject *fn, PyObject *args, Py_ssize_t 
         return NULL;
     self->sink = (sink *)state->sink_type->tp_alloc(state->sink_type, 0);
     if (self->sink == NULL || (self->sink->out = PySet_New(NULL)) == NULL) {
+        Py_CLEAR(self->sink); /* end() takes one that is whole */
         Py_DECREF((PyObject *)self);
         return NULL;
     }

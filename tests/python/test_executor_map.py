@@ -12,11 +12,32 @@ import thrum.futures as futures
 from test_executor import Gate, Pool
 
 
+try:
+    import _testcapi
+except ImportError:
+    _testcapi = None
+
+
 class Thing:
     pass
 
 
 class MapTests(unittest.TestCase):
+    @unittest.skipUnless(_testcapi and hasattr(_testcapi, 'set_nomemory'), 'needs _testcapi')
+    def test_no_memory(self):
+        with Pool(1) as pool:
+            for iterate in pool.map, pool.imap_unordered:
+                failures = 0
+                for i in range(1, 60):
+                    _testcapi.set_nomemory(i, i + 1)
+                    try:
+                        iterate(abs, ())
+                    except MemoryError:
+                        failures += 1
+                    finally:
+                        _testcapi.remove_mem_hooks()
+                self.assertGreater(failures, 0)
+
     def both(self, pool):
         return pool.map, lambda *args, **kwargs: iter(sorted(pool.imap_unordered(*args, **kwargs)))
 
