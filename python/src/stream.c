@@ -159,3 +159,21 @@ bool stream_is_busy(bool busy) {
         PyErr_SetString(PyExc_ValueError, "generator already executing");
     return busy;
 }
+
+void stream_raised(void) {
+    PyObject *type, *value, *traceback, *cause;
+    if (PyErr_Occurred() == NULL || !PyErr_ExceptionMatches(PyExc_StopIteration))
+        return;
+    PyErr_Fetch(&type, &cause, &traceback);
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(cause, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    PyErr_SetString(PyExc_RuntimeError, "generator raised StopIteration");
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyException_SetContext(value, Py_NewRef(cause));
+    PyException_SetCause(value, cause);
+    PyErr_Restore(type, value, traceback);
+}

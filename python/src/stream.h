@@ -70,4 +70,8 @@ void source_cancel(source *self, PyObject *item);
 /* Whether a thread is in next(), as an exception. */
 bool stream_is_busy(bool busy);
 
+/* A StopIteration that is set came from a call, and is no end: it becomes a RuntimeError, as in a
+ * generator. */
+void stream_raised(void);
+
 #endif

@@ -174,6 +174,8 @@ static PyObject *unordered_next(PyObject *object) {
     Py_BEGIN_CRITICAL_SECTION(self);
     if (!stream_is_busy(self->busy))
         result = next_guarded(self);
+    if (result == NULL)
+        stream_raised();
     Py_END_CRITICAL_SECTION();
     return result;
 }

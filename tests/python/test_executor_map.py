@@ -53,6 +53,18 @@ class MapTests(unittest.TestCase):
                 self.assertEqual(list(iterate(abs, [], buffersize=1)), [])
             self.assertEqual(list(pool.map(str, range(3), timeout=60, chunksize=7)), ['0', '1', '2'])
 
+    def test_stop_iteration_of_a_call(self):
+        """It is an error as any other, and not the end."""
+        with Pool(1) as pool:
+            for iterate in pool.map, pool.imap_unordered:
+                for size in None, 1:
+                    results = iterate(next, [iter('a'), iter(''), iter('b')], buffersize=size)
+                    self.assertEqual(next(results), 'a')
+                    with self.assertRaisesRegex(RuntimeError, 'generator raised') as caught:
+                        next(results)
+                    self.assertIsInstance(caught.exception.__cause__, StopIteration)
+                    self.assertEqual(list(results), [])
+
     def test_buffersize(self):
         with Pool(1) as pool:
             for iterate in pool.map, pool.imap_unordered:
