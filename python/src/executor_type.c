@@ -87,10 +87,12 @@ static int set_initializer(pool *self, PyObject *function, PyObject *args) {
         PyErr_SetString(PyExc_TypeError, "initializer must be a callable");
         return -1;
     }
-    PyObject *tuple = args == NULL ? PyTuple_New(0) : PySequence_Tuple(args);
-    if (tuple == NULL)
+    PyObject *kept = args == NULL             ? PyTuple_New(0)
+                     : function == Py_None ? Py_NewRef(args)
+                                           : PySequence_Tuple(args);
+    if (kept == NULL)
         return -1;
-    Py_XSETREF(self->initargs, tuple);
+    Py_XSETREF(self->initargs, kept);
     Py_XSETREF(self->initializer, function == Py_None ? NULL : Py_NewRef(function));
     return 0;
 }

@@ -78,7 +78,8 @@ class SubmitTests(unittest.TestCase):
         for wrong in (0, -1, 0.0, float('nan'), float('inf')):
             with self.assertRaisesRegex(ValueError, 'max_workers must be greater than 0'):
                 Pool(wrong)
-        for wrong in (dict(max_workers='1'), dict(initializer=1), dict(initargs=1), dict(unknown=1)):
+        for wrong in (dict(max_workers='1'), dict(initializer=1), dict(initializer=print, initargs=1),
+                      dict(unknown=1)):
             self.assertRaises(TypeError, Pool, **wrong)
         for wrong in (dict(queue_limit=0), dict(queue_limit=-1), dict(overflow='x'), dict(overflow=1)):
             self.assertRaises(ValueError, Pool, **wrong)
@@ -87,6 +88,8 @@ class SubmitTests(unittest.TestCase):
         self.assertEqual(Pool()._max_workers, StandardPool()._max_workers)
         pool = Pool(3, 'name', print, [1])
         self.assertEqual((pool._initializer, pool._initargs, pool._thread_name_prefix), (print, (1,), 'name'))
+        with Pool(1, initargs=None) as pool:  # nobody asks what they are
+            self.assertEqual((pool._initargs, pool.submit(int).result()), (None, 0))
 
     def test_attributes(self):
         gate = Gate()
