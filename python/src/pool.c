@@ -170,6 +170,7 @@ static void unlink_task(pool *self, future *task) {
         self->last = before;
     self->queued--;
     pool_recount(self);
+    wake_for(&self->submitters, self->room);
     disown(task, self, NULL);
     Py_DECREF((PyObject *)task);
 }

@@ -12,6 +12,7 @@ import unittest
 import weakref
 
 import thrum.futures as futures
+from makers import spawn
 
 Pool = futures.ThreadPoolExecutor
 StandardPool = Pool.__mro__[-3]
@@ -228,6 +229,32 @@ class SubmitTests(unittest.TestCase):
         gate.open.set()
         pool.shutdown()
         self.assertEqual((seen, len(pool._threads)), ([2], 1))
+
+    def test_no_thread_for_another(self):
+        """Who waits for the place of a call that got no thread goes on."""
+        before, ready, got = threading.Thread.start, threading.Event(), []
+
+        def submit():
+            ready.set()
+            got.append(pool.submit(int))
+
+        def refuse(thread):
+            threading.Thread.start = before
+            others.append(spawn(submit))
+            ready.wait()  # and it keeps the GIL until it blocks
+            raise RuntimeError("can't start new thread")
+        others, interval = [], sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        with Pool(1, queue_limit=1) as pool:
+            sys.setswitchinterval(100)
+            threading.Thread.start = refuse
+            try:
+                self.assertRaisesRegex(RuntimeError, "can't start new thread", pool.submit, int)
+            finally:
+                threading.Thread.start = before
+                sys.setswitchinterval(interval)
+            others[0].join()
+            self.assertEqual(got[0].result(), 0)
 
     def test_calls_are_let_go(self):
         class Thing:
