@@ -225,7 +225,9 @@ static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, b
     pool *self = me->pool;
     int rc = 0;
     bool own = false;
-    if (forever && me->depth < DEEPEST && (rc = help_some(me, tasks, n, all)) != 0)
+    /* one that is not needed may itself wait for what `me` does next */
+    bool needed = all || n == 1 || self->blocked >= MOST_BLOCKED;
+    if (forever && needed && me->depth < DEEPEST && (rc = help_some(me, tasks, n, all)) != 0)
         return rc;
     for (Py_ssize_t i = 0; i < n && !own; i++)
         own = of_pool(self, tasks[i]);
