@@ -94,8 +94,6 @@ void thrum__task_set_failure(thrum_future *task, const thrum_failure *failure, c
     if (!named.task)
         named.task = thrum__task_name(task);
     thrum__cold *cold = thrum__cold_new(&named, thread);
-    if (cold)
-        cold->read = (word & THRUM__TASK_READ) != 0;
     *cold_of(task, word) = cold ? cold : tagged(failure->code);
 }
 
@@ -106,9 +104,12 @@ void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const ch
 }
 
 void thrum__task_mark_read(thrum_future *task) {
+    if ((thrum__load_relaxed(&task->word) & THRUM__TASK_STATE) == THRUM__TASK_FAILED)
+        thrum__task_excuse(task);
+}
+
+void thrum__task_excuse(thrum_future *task) {
     uint32_t word = thrum__load_relaxed(&task->word);
-    if ((word & THRUM__TASK_STATE) != THRUM__TASK_FAILED)
-        return;
     thrum__cold *cold = *cold_of(task, word);
     if (!((uintptr_t)cold & 1)) {
         thrum__store_relaxed(&cold->read, 1);

@@ -67,7 +67,8 @@ void thrum__pool_look(thrum_executor *pool, bool initialized) {
 
 static void unpin(void *arg) {
     thrum_executor *pool = arg;
-    if (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED)
+    if (!thrum__pool_gone(pool) &&
+        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
         thrum__pool_nudge(pool);
 }
 

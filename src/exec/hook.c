@@ -11,6 +11,7 @@
 #include <thrum/thread.h>
 
 #include "exec/await.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "park/lot.h"
 #include "thread/thread.h"
@@ -95,8 +96,10 @@ void thrum__hooks_take(thrum_future *task, thrum__link *list) {
         thrum__task_unref(task);
 }
 
-/* What thrum__hooks_call() is in the middle of. */
+/* What thrum__hooks_call() is in the middle of. A part of its own: exit() in one of them does not
+ * end the others. */
 typedef struct calls {
+    thrum__part part;
     thrum__link *list;
     thrum_future *owed; /* a reference that goes after this call, NULL none */
 } calls;
@@ -123,10 +126,20 @@ static void go_on(void *arg) {
             hook->ops->drop(hook, it->list);
     }
     pthread_cleanup_pop(0);
+    thrum__part_end(&it->part);
 }
 
+static void desert(thrum__part *part) { go_on(THRUM__MEMBER(calls, part, part)); }
+
 void thrum__hooks_call(thrum__link *list) {
-    calls it = {.list = list};
+    static thrum__whole nothing; /* read-only */
+    calls it; /* not filled: most of it is for failures */
+    if (thrum__list_empty(list))
+        return;
+    thrum__part_begin(&it.part, &nothing);
+    it.part.desert = desert;
+    it.list = list;
+    it.owed = NULL;
     go_on(&it);
 }
 

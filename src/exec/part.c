@@ -124,6 +124,7 @@ void thrum__part_begin(thrum__part *part, thrum__whole *whole) {
     part->frame.drop = 0;
     part->frame.raised = part->frame.deadlock = false;
     part->frame.executing = THRUM__PART;
+    part->frame.own_tally = false;
     self->frame = &part->frame;
 }
 

@@ -79,11 +79,15 @@ static void leave_frame(thrum__frame *frame) {
         hide_name(self, frame);
 }
 
-static void fail(thrum__frame *frame) {
+/* `excused`: nobody has to read it. */
+static void fail(thrum__frame *frame, bool excused) {
     const thrum_thread *thread = thrum_thread_current();
     frame->failure.task = frame->name;
-    thrum__task_fail(frame->task, &frame->failure, thread ? thrum_thread_name(thread) : NULL,
-                     frame->drop);
+    thrum__task_set_failure(frame->task, &frame->failure,
+                            thread ? thrum_thread_name(thread) : NULL);
+    if (excused)
+        thrum__task_excuse(frame->task);
+    thrum__task_complete(frame->task, THRUM__TASK_FAILED, frame->drop);
 }
 
 static void count(const thrum__frame *frame) {
@@ -96,22 +100,22 @@ static void count(const thrum__frame *frame) {
         thrum__store_relaxed(&worker->completed, worker->completed + 1);
 }
 
-static void give_up(thrum__frame *frame, const char *why) {
+static void give_up(thrum__frame *frame, const char *why, bool meant) {
     leave_frame(frame);
     count(frame);
     if (!frame->raised)
         frame->failure = (thrum_failure){.code = -ECANCELED, .message = why};
-    fail(frame);
+    fail(frame, meant && !frame->raised);
 }
 
 /* pthread_exit() or a cancellation unwinds the task. */
-static void ended_early(void *frame) { give_up(frame, "its thread ended in the middle of it"); }
+static void ended_early(void *frame) {
+    give_up(frame, "its thread ended in the middle of it", false);
+}
 
 /* Who called exit() meant it: that is not reported as a failure that nobody has read. */
 void thrum__task_desert(thrum__frame *frame) {
-    if (!frame->raised)
-        thrum__or_relaxed(&frame->task->word, THRUM__TASK_READ);
-    give_up(frame, "exit() was called in the middle of it");
+    give_up(frame, "exit() was called in the middle of it", true);
 }
 
 void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *slot,
@@ -143,7 +147,7 @@ void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *
     leave_frame(&frame);
     count(&frame);
     if (THRUM__UNLIKELY(frame.raised)) {
-        fail(&frame);
+        fail(&frame, false);
     } else {
         task->value = result;
         if (drop & THRUM__TASK_ALONE)

@@ -172,6 +172,10 @@ const thrum_failure *thrum__task_failure(const thrum_future *task);
 /* Notes that the failure of a task that is done, if it has one, has been given to somebody. */
 void thrum__task_mark_read(thrum_future *task);
 
+/* Notes that nobody has to read the failure that a claimed task was given and is about to fail
+ * with. */
+void thrum__task_excuse(thrum_future *task);
+
 /* Gives `to`, which is about to fail, the failure of `from`. It is still one: read once, or
  * reported once. */
 void thrum__task_pass_failure(thrum_future *from, thrum_future *to);

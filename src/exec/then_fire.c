@@ -9,11 +9,13 @@
 #include <thrum/thread.h>
 
 #include "base/fork.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
 static void unpin(thrum_executor *pool) {
-    if (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED)
+    if (!thrum__pool_gone(pool) &&
+        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
         thrum__pool_nudge(pool);
 }
 
@@ -28,85 +30,6 @@ void thrum__then_fail(thrum_future *out, const thrum_failure *failure, const cha
     out->value = NULL;
     thrum__task_set_failure(out, failure, thread);
     finish(out, THRUM__TASK_FAILED, more);
-}
-
-/* A continuation that runs in the middle of something else. */
-typedef struct here {
-    thrum__frame frame;
-    thrum__link *more;
-    void *result;
-    bool returned;
-    bool alias;
-} here;
-
-/* Its end, by pthread_exit() or a cancellation too. */
-static void ended_here(void *arg) {
-    here *it = arg;
-    thrum__frame *frame = &it->frame;
-    thrum_executor *slot = frame->slot;
-    thrum_future *out = frame->task;
-    thrum__strand_self()->frame = frame->outer;
-    thrum__add_relaxed(frame->tally, 1);
-    if (!it->returned && !frame->raised)
-        frame->failure =
-            (thrum_failure){.code = -ECANCELED, .message = "its thread ended in the middle of it"};
-    if (!it->returned || frame->raised) {
-        const thrum_thread *thread = thrum_thread_current();
-        thrum__then_fail(out, &frame->failure, thread ? thrum_thread_name(thread) : NULL, it->more);
-    } else {
-        out->value = it->result;
-        finish(out, THRUM__TASK_OK, it->more);
-    }
-    if (it->alias)
-        thrum__strand_alias_leave(thrum__strand_self());
-    if (slot)
-        thrum__pool_release_slot(slot);
-}
-
-static void *call(const thrum__then *it, thrum_future *source) {
-    if (it->always)
-        thrum__task_mark_read(source);
-    return it->fn(source, it->arg);
-}
-
-/* Runs it in the current strand, with a slot of `slot` that is taken (NULL: none). */
-static void run_here(thrum__then *it, thrum_future *source, thrum_executor *slot, uint64_t *tally,
-                     thrum__link *more) {
-    thrum__strand *self = thrum__strand_self();
-    here at;
-    at.frame.outer = self->frame;
-    at.frame.task = it->out;
-    at.frame.worker = self->frame ? self->frame->worker : NULL;
-    at.frame.slot = slot;
-    at.frame.tally = tally;
-    at.frame.name = NULL;
-    at.frame.drop = 0;
-    at.frame.own_tally = false;
-    at.frame.raised = at.frame.deadlock = false;
-    at.frame.executing = true;
-    at.more = more;
-    at.returned = false;
-    at.alias = slot && thrum__strand_alias_enter(self);
-    thrum__store_relaxed(&it->out->runner, self->id);
-    self->frame = &at.frame;
-    pthread_cleanup_push(ended_here, &at);
-    at.result = call(it, source);
-    at.returned = true;
-    pthread_cleanup_pop(1);
-}
-
-const thrum_failure thrum__then_shut_down = {
-    .code = -ESHUTDOWN, .message = "its pool was shut down before it could start"};
-
-static const thrum_failure *refusal(const thrum__then *it, int code) {
-    static const thrum_failure gone = {.code = -EPIPE,
-                                       .message = "its pool was made before the fork"};
-    static const thrum_failure broken = {.code = -EPIPE, .message = "its pool is broken"};
-    if (code == -ESHUTDOWN)
-        return &thrum__then_shut_down;
-    if (it->fork_generation != thrum__fork_generation())
-        return &gone;
-    return it->pool->broken ? thrum__cold_failure(it->pool->broken) : &broken;
 }
 
 /* What is to be let go of when one has been fired. */
@@ -130,6 +53,85 @@ static void fired(void *arg) {
         unpin(at->pinned);
 }
 
+/* A continuation that runs in the middle of something else: a part, so that exit() finds its end. */
+typedef struct here {
+    thrum__part part;
+    firing *firing;
+    thrum__link *more;
+    void *result;
+    bool returned;
+    bool alias;
+} here;
+
+/* `meant`: nobody has to read that it did not return. */
+static void end_here(here *it, const char *why, bool meant) {
+    thrum__frame *frame = &it->part.frame;
+    thrum_future *out = frame->task;
+    thrum__part_end(&it->part);
+    thrum__add_relaxed(frame->tally, 1);
+    if (it->returned && !frame->raised) {
+        out->value = it->result;
+        finish(out, THRUM__TASK_OK, it->more);
+        return;
+    }
+    if (!frame->raised)
+        frame->failure = (thrum_failure){.code = -ECANCELED, .message = why};
+    const thrum_thread *thread = thrum_thread_current();
+    out->value = NULL;
+    thrum__task_set_failure(out, &frame->failure, thread ? thrum_thread_name(thread) : NULL);
+    if (meant && !frame->raised)
+        thrum__task_excuse(out);
+    finish(out, THRUM__TASK_FAILED, it->more);
+}
+
+/* Its end, by pthread_exit() or a cancellation too. */
+static void ended_here(void *arg) {
+    here *it = arg;
+    thrum_executor *slot = it->part.frame.slot;
+    end_here(it, "its thread ended in the middle of it", false);
+    if (it->alias)
+        thrum__strand_alias_leave(thrum__strand_self());
+    if (slot)
+        thrum__pool_release_slot(slot);
+}
+
+/* The strand is inside exit(). The slot is given back by who calls this. */
+static void desert(thrum__part *part) {
+    here *it = THRUM__MEMBER(here, part, part);
+    end_here(it, "exit() was called in the middle of it", true);
+    fired(it->firing);
+}
+
+static void *call(const thrum__then *it, thrum_future *source) {
+    if (it->always)
+        thrum__task_mark_read(source);
+    return it->fn(source, it->arg);
+}
+
+/* Runs it in the current strand, with a slot of `slot` that is taken (NULL: none). */
+static void run_here(firing *from, thrum_future *source, thrum_executor *slot, uint64_t *tally,
+                     thrum__link *more) {
+    thrum__then *it = from->it;
+    thrum__strand *self = thrum__strand_self();
+    thrum__whole whole; /* not filled: only what a part reads at its beginning */
+    here at;
+    whole.task = it->out;
+    whole.name = NULL;
+    thrum__part_begin(&at.part, &whole);
+    at.part.desert = desert;
+    at.part.frame.slot = slot;
+    at.part.frame.tally = tally;
+    at.firing = from;
+    at.more = more;
+    at.returned = false;
+    at.alias = slot && thrum__strand_alias_enter(self);
+    thrum__store_relaxed(&it->out->runner, self->id);
+    pthread_cleanup_push(ended_here, &at);
+    at.result = call(it, source);
+    at.returned = true;
+    pthread_cleanup_pop(1);
+}
+
 /* The pool has no room or no worker for it. The slot keeps the pool, not PINNED: the function may
  * never come back. */
 static void run_for_pool(firing *at, thrum_future *source, uint64_t *tally, thrum__link *more) {
@@ -137,7 +139,21 @@ static void run_for_pool(firing *at, thrum_future *source, uint64_t *tally, thru
     if (slot)
         thrum__state_add(slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
     at->pinned = NULL;
-    run_here(at->it, source, slot, tally, more);
+    run_here(at, source, slot, tally, more);
+}
+
+const thrum_failure thrum__then_shut_down = {
+    .code = -ESHUTDOWN, .message = "its pool was shut down before it could start"};
+
+static const thrum_failure *refusal(const thrum__then *it, int code) {
+    static const thrum_failure gone = {.code = -EPIPE,
+                                       .message = "its pool was made before the fork"};
+    static const thrum_failure broken = {.code = -EPIPE, .message = "its pool is broken"};
+    if (code == -ESHUTDOWN)
+        return &thrum__then_shut_down;
+    if (it->fork_generation != thrum__fork_generation())
+        return &gone;
+    return it->pool->broken ? thrum__cold_failure(it->pool->broken) : &broken;
 }
 
 /* Hands it to its pool, which stays for that long. */
@@ -178,7 +194,7 @@ static void start(firing *at, thrum_future *source, bool listed, thrum__link *mo
         thrum__task_pass_failure(source, it->out);
         finish(it->out, THRUM__TASK_FAILED, more);
     } else if (!it->pool) {
-        run_here(it, source, NULL, &tally, more);
+        run_here(at, source, NULL, &tally, more);
     } else if (listed) {
         submit_late(at, source, more);
     } else {
