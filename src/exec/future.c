@@ -18,22 +18,60 @@
 #include "sync/wait.h"
 #include "thread/thread.h"
 
-void thrum__task_settle(thrum_future *task) {
-    const uint32_t own = THRUM__TASK_PROMISE | THRUM__TASK_SURVIVES;
+/* Cancels a task that has not started. Returns whether it did. */
+static bool cancel(thrum_future *future) {
+    uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
+    if (!word)
+        return false;
+    (void)thrum__task_word(future); /* what made it a task of a pool */
+    thrum_executor *pool = word & THRUM__TASK_PROMISE ? NULL : future->pool;
+    if (!pool && future->fn)
+        thrum__then_cancelled(future);
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_run(future);
+    if (pool)
+        thrum__pool_cancelled(pool, future);
+    return true;
+}
+
+/* Cancels what was RUNNING or SETTING in a thread that is not here. */
+static void cancel_lost(thrum_future *task) {
     uint32_t word = thrum__task_word(task);
-    if (THRUM__UNLIKELY(thrum__fork_generation() != 0)) {
-        /* What a continuation waits for may wait itself; the first of them is what counts. */
-        for (thrum_future *before; (before = thrum__then_source(task)) != NULL;)
-            task = before;
-        word = thrum__task_word(task);
-    }
-    if (((word & own) && !thrum__remote_is(task)) || task->pool->fork_generation == thrum__fork_generation())
-        return;
-    /* The parent's threads are not here: nobody else completes it. */
-    while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING &&
-           !thrum__cas_relaxed(&task->word, &word, word - THRUM__TASK_RUNNING))
+    uint32_t state;
+    while (((state = word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING ||
+            state == THRUM__TASK_SETTING) &&
+           !thrum__cas_relaxed(&task->word, &word, word - state))
         continue;
     thrum__task_complete(task, THRUM__TASK_CANCELLED, 0);
+}
+
+/* In the child of a fork. What a continuation waits for may wait itself; the first of them is what
+ * counts. Where its thread was about to go on with the next, that one is. */
+static void settle_after_fork(thrum_future *task) {
+    thrum_future *before;
+    while ((before = thrum__then_source(task)) != NULL && !thrum__task_done(before))
+        task = before;
+    uint32_t word = thrum__task_word(task);
+    if (task->fn == thrum__then_run && (word & THRUM__TASK_PROMISE)) {
+        if ((word & THRUM__TASK_SURVIVES) || task->generation == thrum__fork_generation())
+            return;
+        if (before) {
+            (void)cancel(task);
+        } else if (!(word & THRUM__TASK_DONE)) {
+            task->value = NULL; /* the others' */
+            cancel_lost(task);
+        }
+        return;
+    }
+    const uint32_t own = THRUM__TASK_PROMISE | THRUM__TASK_SURVIVES;
+    if ((!(word & own) || thrum__remote_is(task)) &&
+        task->pool->fork_generation != thrum__fork_generation())
+        cancel_lost(task);
+}
+
+void thrum__task_settle(thrum_future *task) {
+    if (THRUM__UNLIKELY(thrum__fork_generation() != 0))
+        settle_after_fork(task);
 }
 
 static bool is_done(const thrum_future *future) {
@@ -108,19 +146,9 @@ bool thrum_future_cancel(thrum_future *future) {
         return thrum_future_cancelled(future);
     if (THRUM__UNLIKELY(thrum__remote_is(future)))
         return thrum__remote_cancel_any(future);
-    uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
-    if (word) {
-        (void)thrum__task_word(future); /* what made it a task of a pool */
-        thrum_executor *pool = word & THRUM__TASK_PROMISE ? NULL : future->pool;
-        if (!pool && future->fn)
-            thrum__then_cancelled(future);
-        if (word & THRUM__TASK_HOOKS)
-            thrum__hooks_run(future);
-        if (pool)
-            thrum__pool_cancelled(pool, future);
+    if (cancel(future))
         return true;
-    }
-    word = thrum__load_relaxed(&future->word);
+    uint32_t word = thrum__load_relaxed(&future->word);
     while (!(word & (THRUM__TASK_DONE | THRUM__TASK_CANCEL)) &&
            !thrum__cas_relaxed(&future->word, &word, word | THRUM__TASK_CANCEL))
         continue;

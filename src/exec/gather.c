@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/fork.h"
 #include "base/raw_lock.h"
 #include "exec/await.h"
 #include "exec/hook.h"
@@ -18,6 +19,7 @@ typedef struct watch {
     thrum__hook hook;
     struct thrum_completed *gather;
     thrum_future *future; /* one reference; NULL: it stands earlier in the array */
+    thrum_future *awaited; /* the same, until it was returned; own */
     struct watch *after;  /* in the list of those that are done; under the lock of the gathering */
     bool fired;           /* under that lock */
 } watch;
@@ -32,6 +34,7 @@ struct thrum_completed {
     bool each;            /* any that is done wakes; read-only */
     int pending;          /* not returned; own */
     int n;
+    unsigned generation;  /* of forks; own */
     thrum_wait_when when;
     thrum_deadline deadline;
     watch *watches;
@@ -88,9 +91,11 @@ static const thrum__hook_ops watch_ops = {.watch = on_done};
 
 static void begin(thrum_completed *it, thrum_future *const *futures, int n) {
     it->last = &it->first;
+    it->generation = thrum__fork_generation();
     for (int i = 0; i < n; i++) {
         watch *one = &it->watches[i];
-        *one = (watch){.hook = {.ops = &watch_ops}, .gather = it, .future = futures[i]};
+        *one = (watch){.hook = {.ops = &watch_ops}, .gather = it, .future = futures[i],
+                       .awaited = futures[i]};
     }
 }
 
@@ -110,9 +115,16 @@ static void drop_doubles(thrum_completed *it, watch **order) {
     for (int i = 0; i < it->n; i++) {
         thrum_future *future = order[i]->future;
         if (future == before)
-            order[i]->future = NULL;
+            order[i]->future = order[i]->awaited = NULL;
         before = future;
     }
+}
+
+/* Notes it when it is done, or now. */
+static void add_hook(watch *one) {
+    if (!thrum_future_done(one->future) && thrum__hook_add(one->future, &one->hook))
+        return;
+    (void)note(one, thrum__task_word(one->future) & THRUM__TASK_STATE);
 }
 
 static void add_hooks(thrum_completed *it) {
@@ -125,9 +137,34 @@ static void add_hooks(thrum_completed *it) {
         if (!one->future)
             continue;
         thrum_future_ref(one->future);
-        if (!thrum_future_done(one->future) && thrum__hook_add(one->future, &one->hook))
+        add_hook(one);
+    }
+}
+
+/* In the child of a fork the others are not here: each future is asked again, and what was not done
+ * is cancelled by that. Who held the lock was in the middle of a change. */
+static void settle_after_fork(thrum_completed *it) {
+    if (THRUM__LIKELY(it->generation == thrum__fork_generation()))
+        return;
+    it->generation = thrum__fork_generation();
+    bool torn = thrum__load_relaxed(&it->lock.word) != 0;
+    it->lock = (thrum__raw_lock){0};
+    if (torn) {
+        it->first = NULL;
+        it->last = &it->first;
+    }
+    it->open = 0;
+    for (int i = 0; i < it->n; i++) {
+        watch *one = &it->watches[i];
+        one->fired = one->fired && !torn;
+        it->open += one->awaited && !one->fired;
+    }
+    for (int i = 0; i < it->n; i++) {
+        watch *one = &it->watches[i];
+        if (!one->awaited || one->fired)
             continue;
-        (void)note(one, thrum__task_word(one->future) & THRUM__TASK_STATE);
+        (void)thrum__hook_remove(one->future, &one->hook);
+        add_hook(one);
     }
 }
 
@@ -162,7 +199,7 @@ static int sleep(thrum_completed *it, const thrum__circle_wait *circle, int open
 }
 
 static int wait(thrum_completed *it) {
-    thrum__circle_wait circle = {.targets = &it->watches[0].future,
+    thrum__circle_wait circle = {.targets = &it->watches[0].awaited,
                                  .stride = sizeof *it->watches,
                                  .n = it->n,
                                  .goes_on = it->when != THRUM_FIRST_COMPLETED,
@@ -298,6 +335,7 @@ thrum_completed *thrum_as_completed(thrum_future *const *futures, int n, thrum_d
 }
 
 thrum_future *thrum_completed_next(thrum_completed *it) {
+    settle_after_fork(it);
     if (it->pending == 0)
         return NULL;
     int rc = wait(it);
@@ -312,6 +350,7 @@ thrum_future *thrum_completed_next(thrum_completed *it) {
         it->last = &it->first;
     thrum__raw_lock_release(&it->lock);
     it->pending--;
+    one->awaited = NULL;
     return one->future;
 }
 
@@ -320,6 +359,7 @@ int thrum_completed_pending(const thrum_completed *it) { return it->pending; }
 void thrum_completed_free(thrum_completed *it) {
     if (!it)
         return;
+    settle_after_fork(it);
     end(it);
     free(it->watches);
     free(it);

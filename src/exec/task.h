@@ -64,7 +64,8 @@ typedef struct thrum__options thrum__options;
 
 struct thrum_future {
     uint32_t word;
-    uint32_t generation;       /* of the pool's memory; read-only */
+    uint32_t generation;       /* of the pool's memory, read-only; before that of forks, in a
+                                * continuation */
     void *(*fn)(void *arg);    /* read-only */
     void *value;               /* the argument; then, by who completes it, the result */
     struct thrum_future *next; /* in the injector, or among free records; before a continuation that

@@ -104,6 +104,7 @@ static thrum__then *new_then(thrum_future *source, thrum_executor *pool, bool ha
                  .refs = pool ? 3 : 2,
                  .owns = true};
     thrum__list_init(&it->listed);
+    out->generation = it->fork_generation;
     out->fn = thrum__then_run;
     out->value = it;
     out->next = source;

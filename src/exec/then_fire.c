@@ -53,7 +53,8 @@ static void fired(void *arg) {
         unpin(at->pinned);
 }
 
-/* A continuation that runs in the middle of something else: a part, so that exit() finds its end. */
+/* A continuation that runs in the middle of something else: a part, so that exit() finds its
+ * end. */
 typedef struct here {
     thrum__part part;
     firing *firing;
