@@ -56,7 +56,8 @@ static thrum__circle_wait *next_wait(const thrum_future *task, const thrum_futur
     if (first != task && root(task) != first)
         return NULL; /* it goes on meanwhile */
     *runs = first;
-    return state == THRUM__TASK_RUNNING && runner ? wait_of(runner) : NULL;
+    bool runs_now = state == THRUM__TASK_RUNNING || state == THRUM__TASK_SETTING;
+    return runs_now && runner ? wait_of(runner) : NULL;
 }
 
 /* Of two tasks that `strand` executes inside each other, the outer one. NULL: none yet. */

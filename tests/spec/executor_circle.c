@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, TASKS = 4 };
+enum { RESULT, ERROR, ALL, FIRST, FIRST_FAILED, NEXT, ANY, WAYS, LATER, TASKS = 4 };
 
 static thrum_executor *pool;
 static thrum_event go;
@@ -24,8 +24,11 @@ static struct {
     int code;
 } tasks[TASKS];
 
-static int wait_next(thrum_future *const *targets, int n) {
+/* For the first after `before` others. */
+static int wait_next(thrum_future *const *targets, int n, int before) {
     thrum_completed *it = thrum_as_completed(targets, n, THRUM_NEVER);
+    while (before-- > 0)
+        (void)thrum_completed_next(it);
     int rc = thrum_completed_next(it) ? 0 : -errno;
     thrum_completed_free(it);
     return rc;
@@ -53,7 +56,9 @@ static int wait_in(int way, thrum_future *const *targets, int n) {
     case FIRST_FAILED:
         return thrum_wait(targets, n, THRUM_FIRST_ERROR, THRUM_NEVER);
     case NEXT:
-        return wait_next(targets, n);
+        return wait_next(targets, n, 0);
+    case LATER:
+        return wait_next(targets, n, 1);
     default:
         return wait_any(targets, n);
     }
@@ -241,8 +246,68 @@ static void test_the_last_way_out_closes(void **state) {
     in_child(late_knot, 1);
 }
 
+/* An iteration has returned what was done already. */
+static int rest(void) {
+    thrum_future *promise = thrum_future_new();
+    (void)thrum_future_set_result(promise, NULL);
+    begin(2);
+    waits_for(0, promise);
+    waits_for(0, tasks[1].future);
+    waits_for(1, tasks[0].future);
+    int rc = end(2, -EDEADLK);
+    thrum_future_free(promise);
+    return rc;
+}
+
+static void test_the_rest_of_an_iteration(void **state) {
+    (void)state;
+    workers = 2;
+    ways[0] = LATER;
+    ways[1] = RESULT;
+    in_child(rest, 1);
+}
+
+static thrum_future *own;
+
+static void *wait_for_itself(thrum_future *before, void *arg) {
+    (void)before;
+    if (thrum_future_result(own, NULL) != -EDEADLK)
+        thrum_raise(-EPROTO, "the circle was not found");
+    return arg;
+}
+
+/* There is no room for what follows, so this thread runs it. */
+static int without_room(void) {
+    thrum_future *promise = thrum_future_new();
+    pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = 1, .overflow = THRUM_OVERFLOW_REFUSE});
+    tasks[0].n = 0;
+    (void)thrum_submit(pool, &tasks[0].future, run, NULL);
+    waits_for(0, promise);
+    while (__atomic_load_n(&begun, __ATOMIC_SEQ_CST) != 1)
+        spec_yield();
+    (void)thrum_submit(pool, &tasks[1].future, run, NULL);
+    (void)thrum_future_then(promise, &own, pool, wait_for_itself, NULL);
+    (void)thrum_future_set_result(promise, NULL);
+    int rc = thrum_future_result(own, NULL);
+    thrum_event_set(&go);
+    thrum_executor_free(pool);
+    for (int i = 0; i < 2; i++)
+        thrum_future_free(tasks[i].future);
+    thrum_future_free(own);
+    thrum_future_free(promise);
+    return rc;
+}
+
+static void test_what_found_no_room(void **state) {
+    (void)state;
+    in_child(without_room, 1);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_every_way_to_wait),
            cmocka_unit_test(test_itself_and_what_follows_itself),
            cmocka_unit_test(test_all_that_are_waited_for),
            cmocka_unit_test(test_one_that_goes_on_is_enough),
-           cmocka_unit_test(test_the_last_way_out_closes));
+           cmocka_unit_test(test_the_last_way_out_closes),
+           cmocka_unit_test(test_the_rest_of_an_iteration),
+           cmocka_unit_test(test_what_found_no_room));
