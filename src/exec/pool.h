@@ -267,10 +267,11 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
 int thrum__pool_refusal(const thrum_executor *pool);
 
 /* Queues `task`, a promise in SETTING, which is a PENDING task of `pool` from then on; not beyond
- * the call: the caller gets a reference of it then. The pool must stay meanwhile. Returns 0, or
- * -EAGAIN when it is queued and no worker can be had; else nothing has changed: 1, there is no
- * room, -ESHUTDOWN or -EPIPE. Never blocks. */
-int thrum__submit_late(thrum_executor *pool, thrum_future *task);
+ * the call: the caller gets a reference of it then. The pool must stay meanwhile: BUSY or PINNED.
+ * `continues`: it follows what the pool has run, which a closed pool takes from other threads too
+ * until its workers leave. Returns 0, or -EAGAIN when it is queued and no worker can be had; else
+ * nothing has changed: 1, there is no room, -ESHUTDOWN or -EPIPE. Never blocks. */
+int thrum__submit_late(thrum_executor *pool, thrum_future *task, bool continues);
 
 /* Returns whether the current strand is a worker of `pool` (in whatever task). */
 static inline thrum__worker *thrum__pool_worker(const thrum_executor *pool) {

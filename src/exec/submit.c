@@ -323,9 +323,10 @@ int thrum__pool_refusal(const thrum_executor *pool) {
     return gone(pool) ? -EPIPE : refusal(pool, thrum__state_load(pool));
 }
 
-int thrum__submit_late(thrum_executor *pool, thrum_future *task) {
-    int rc = refusal(pool, thrum__state_load(pool));
-    if (rc != 0)
+int thrum__submit_late(thrum_executor *pool, thrum_future *task, bool continues) {
+    uint64_t state = thrum__state_load(pool);
+    int rc = refusal(pool, state);
+    if (rc != 0 && !(rc == -ESHUTDOWN && continues && !(state & THRUM__POOL_LEAVING)))
         return rc;
     if (pool->room_max && !thrum_semaphore_try_acquire(&pool->room))
         return NO_ROOM;

@@ -157,6 +157,10 @@ static const thrum_failure *refusal(const thrum__then *it, int code) {
     return it->pool->broken ? thrum__cold_failure(it->pool->broken) : &broken;
 }
 
+static bool ran(const thrum_future *task) {
+    return (thrum__load_relaxed(&task->word) & THRUM__TASK_STATE) != THRUM__TASK_CANCELLED;
+}
+
 /* Hands it to its pool, which stays for that long. */
 static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     thrum__then *it = at->it;
@@ -166,7 +170,8 @@ static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     it->source = thrum_future_ref(source);
     it->owns = false;
     at->held = 0;
-    int rc = thrum__submit_late(pool, out); /* 0: *it may be gone */
+    bool continues = source->pool == pool && ran(source);
+    int rc = thrum__submit_late(pool, out, continues); /* 0: *it may be gone */
     bool queued = rc == 0 || rc == -EAGAIN;
     if (queued)
         at->out = out;

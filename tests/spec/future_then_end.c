@@ -123,6 +123,24 @@ static void test_a_closed_pool_finishes_its_chains(void **state) {
     thrum_future_free(at);
 }
 
+static void *nothing(void *arg) { return arg; }
+
+/* So it does when a thread that waits has run the task; who runs it is open. */
+static void test_a_closed_pool_finishes_what_is_helped(void **state) {
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        begin(1);
+        thrum_future *at = submit(nothing, (void *)1);
+        thrum_future *next = then(at, pool, add, (void *)1);
+        thrum_future *last = then(next, pool, add, (void *)1);
+        thrum_future_free(next);
+        assert_int_equal(thrum_executor_shutdown(pool, false, false), 0);
+        result_is(at, 1);
+        result_is(last, 3);
+        end();
+    }
+}
+
 /* A queue without room: the thread that completes runs it. */
 static void test_a_full_queue(void **state) {
     (void)state;
@@ -248,6 +266,7 @@ static void test_in_the_child_of_a_fork(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_a_pool_that_ends_before),
            cmocka_unit_test(test_a_closed_pool_finishes_its_chains),
+           cmocka_unit_test(test_a_closed_pool_finishes_what_is_helped),
            cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_a_broken_pool),
            cmocka_unit_test(test_pthread_exit),
