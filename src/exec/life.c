@@ -12,7 +12,8 @@
 #include "exec/remote.h"
 #include "thread/thread.h"
 
-/* Returns a regular pool of this process that has not come to rest, NULL if there is none. */
+/* Returns a regular pool of this process that has not come to rest, PINNED, NULL if there is
+ * none. */
 static thrum_executor *restless(void) {
     thrum_executor *found = NULL;
     thrum__raw_lock_acquire(&thrum__pools_lock);
@@ -20,6 +21,7 @@ static thrum_executor *restless(void) {
         thrum_executor *pool = THRUM__MEMBER(thrum_executor, listed, link);
         if (!pool->daemon && pool->fork_generation == thrum__fork_generation() &&
             !thrum__pool_at_rest(pool)) {
+            thrum__state_add(pool, THRUM__POOL_PINNED);
             found = pool;
             break;
         }
@@ -33,8 +35,7 @@ static int finish(int64_t deadline) {
     thrum_executor *pool = restless();
     if (!pool)
         return 0;
-    thrum__pool_close(pool, false);
-    int rc = thrum__pool_wait(pool, deadline, false);
+    int rc = thrum__pool_finish(pool, deadline);
     return rc == 0 ? -EAGAIN : rc;
 }
 

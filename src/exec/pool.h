@@ -230,8 +230,12 @@ void thrum__pool_close(thrum_executor *pool, bool cancel);
  * slot meanwhile. */
 int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible);
 
+/* Requires that the caller has PINNED the pool, and lets go of it. Closes it and waits as
+ * thrum__pool_wait() does; its owner may free it meanwhile. For the end of the program. */
+int thrum__pool_finish(thrum_executor *pool, int64_t deadline);
+
 /* LEAVING, unless somebody has come in: from then on nobody does, who comes late with a future in
- * hand neither. */
+ * hand neither; and the pool is not among the living any more. */
 bool thrum__pool_seal(thrum_executor *pool);
 
 /* Returns whether no worker is left, and nobody runs a task of the pool. */

@@ -60,6 +60,10 @@ bool thrum__pool_at_rest(const thrum_executor *pool) {
     return thrum__load_acquire(&pool->n_workers) == 0 && !active(thrum__state_load(pool));
 }
 
+static bool rests(const thrum_executor *pool, uint32_t generation) {
+    return thrum__pool_at_rest(pool) || thrum__load_relaxed(&pool->generation) != generation;
+}
+
 /* The threads of workers that have left: they are ending. */
 static void reap(thrum_executor *pool) {
     for (int i = 0; i < thrum__pool_places(pool); i++) {
@@ -74,16 +78,18 @@ static void reap(thrum_executor *pool) {
     }
 }
 
-int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible) {
+/* Waits until the pool is at rest, or gone and its memory another's. */
+static int wait_for_rest(thrum_executor *pool, uint32_t generation, int64_t deadline,
+                         bool interruptible) {
     const void *key = &pool->n_workers;
     unsigned flags = THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0);
     int rc = 0;
     thrum__strand_self();
-    bool blocked = !thrum__pool_at_rest(pool) && thrum__pool_try_block();
-    while (rc == 0 && !thrum__pool_at_rest(pool)) {
+    bool blocked = !rests(pool, generation) && thrum__pool_try_block();
+    while (rc == 0 && !rests(pool, generation)) {
         thrum__waiter waiter;
         thrum__bucket *bucket = thrum__lot_lock(key);
-        if (thrum__pool_at_rest(pool)) {
+        if (rests(pool, generation)) {
             thrum__lot_unlock(bucket);
             break;
         }
@@ -91,20 +97,62 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
         rc = thrum__lot_park(bucket, &waiter, deadline, flags);
         thrum__lot_done(&waiter);
     }
-    if (rc == 0)
-        reap(pool);
     if (blocked)
         thrum__pool_unblock();
     return rc;
 }
 
+int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible) {
+    int rc = wait_for_rest(pool, thrum__load_relaxed(&pool->generation), deadline, interruptible);
+    if (rc == 0)
+        reap(pool);
+    return rc;
+}
+
+static void unpin(thrum_executor *pool) {
+    thrum__state_add(pool, -THRUM__POOL_PINNED);
+    thrum__pool_nudge(pool);
+}
+
+/* Pins the pool, unless its owner has freed it. */
+static bool pin(const thrum_executor *pool, uint32_t generation) {
+    bool found = false;
+    thrum__raw_lock_acquire(&thrum__pools_lock);
+    THRUM__EACH(link, &thrum__pools) {
+        thrum_executor *one = THRUM__MEMBER(thrum_executor, listed, link);
+        found = one == pool && one->generation == generation;
+        if (found) {
+            thrum__state_add(one, THRUM__POOL_PINNED);
+            break;
+        }
+    }
+    thrum__raw_lock_release(&thrum__pools_lock);
+    return found;
+}
+
+int thrum__pool_finish(thrum_executor *pool, int64_t deadline) {
+    uint32_t generation = pool->generation;
+    thrum__pool_close(pool, false);
+    unpin(pool);
+    int rc = wait_for_rest(pool, generation, deadline, false);
+    if (rc == 0 && pin(pool, generation)) {
+        reap(pool);
+        unpin(pool);
+    }
+    return rc;
+}
+
 bool thrum__pool_seal(thrum_executor *pool) {
+    bool sealed = false;
+    thrum__raw_lock_acquire(&thrum__pools_lock);
     uint64_t state = thrum__load_relaxed(&pool->state);
-    while (!active(state))
+    while (!sealed && !active(state))
         /* seq_cst: pairs with thrum__state_take_slot() */
-        if (thrum__cas_seq_cst(&pool->state, &state, state | THRUM__POOL_LEAVING))
-            return true;
-    return false;
+        sealed = thrum__cas_seq_cst(&pool->state, &state, state | THRUM__POOL_LEAVING);
+    if (sealed)
+        thrum__list_remove(&pool->listed);
+    thrum__raw_lock_release(&thrum__pools_lock);
+    return sealed;
 }
 
 static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool interruptible) {

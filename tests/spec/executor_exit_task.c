@@ -262,22 +262,6 @@ static void test_exit_in_a_fork_join(void **state) {
     assert_string_equal(end.text, "joined -125\nresult 0\n");
 }
 
-static int nobody_reads_it(void) {
-    thrum_event never = {0};
-    pool = new_pool(1, false);
-    thrum_event_set(&go);
-    thrum_submit(pool, NULL, call_exit, NULL);
-    thrum_event_wait(&never);
-    return 0;
-}
-
-static void test_it_is_no_unread_failure(void **state) {
-    (void)state;
-    spec_needs_os("an exit() beside a main that waits");
-    spec_exits(nobody_reads_it, CODE, &end);
-    assert_string_equal(end.text, "");
-}
-
 static int next_item(void *arg, void *item) {
     (void)arg;
     (void)item;
@@ -361,11 +345,45 @@ static void test_exit_in_a_continuation(void **state) {
     }
 }
 
+static void *exit_at_once(void *arg) {
+    (void)arg;
+    thrum_event_wait(&started);
+    exit(CODE);
+}
+
+static void *nothing(void *arg) { return arg; }
+
+/* The end of the program and the owner wait for the same pool, and the owner frees it. */
+static int free_beside(void) {
+    thrum_event never = {0};
+    for (int i = 0; i < 8; i++) {
+        pool = new_pool(8, false);
+        for (int j = 0; j < 20; j++)
+            thrum_submit(pool, NULL, nothing, NULL);
+        if (i == 4) {
+            thrum_submit(pool, NULL, exit_at_once, NULL);
+            thrum_event_set(&started);
+        }
+        thrum_executor_free(pool);
+    }
+    thrum_event_wait(&never);
+    return 0;
+}
+
+static void test_a_pool_that_its_owner_frees(void **state) {
+    (void)state;
+    spec_needs_os("an exit() beside a main that waits");
+    for (int i = 0; i < 20; i++) {
+        spec_exits(free_beside, CODE, &end);
+        assert_string_equal(end.text, "");
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_who_waits_for_it_goes_on),
            cmocka_unit_test(test_a_regular_task_waits_for_a_daemon_pool),
            cmocka_unit_test(test_all_that_the_strand_executes_ends),
            cmocka_unit_test(test_what_was_raised_is_reported),
            cmocka_unit_test(test_exit_in_an_item), cmocka_unit_test(test_exit_in_a_fork_join),
-           cmocka_unit_test(test_it_is_no_unread_failure),
            cmocka_unit_test(test_exit_in_a_streamed_item),
-           cmocka_unit_test(test_exit_in_a_continuation));
+           cmocka_unit_test(test_exit_in_a_continuation),
+           cmocka_unit_test(test_a_pool_that_its_owner_frees));
