@@ -3,6 +3,7 @@
 #include "exec/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,10 +65,11 @@ static int await_first(thrum_stream *s, int64_t deadline, bool interruptible) {
 }
 
 /* Waits once; woken for nothing too. */
-static int sleep(thrum_stream *s, int64_t deadline, bool interruptible) {
+static int sleep(thrum_stream *s, int64_t deadline, bool interruptible,
+                 const thrum__circle_wait *circle) {
     thrum__waiter waiter;
     thrum__bucket *bucket = thrum__lot_lock(s);
-    if (is_ready(s, true)) {
+    if (thrum__load_relaxed(&circle->deadlock) || is_ready(s, true)) {
         thrum__lot_unlock(bucket);
         return 0;
     }
@@ -90,15 +92,33 @@ static int help(thrum_stream *s) {
     return 0;
 }
 
+/* Sleeps until something is ready. */
+static int sleep_for_any(thrum_stream *s, int64_t deadline, bool interruptible) {
+    thrum__circle_wait circle = {.targets = &thrum__stream_slot(s, 0)->future,
+                                 .stride = s->stride,
+                                 .n = s->n < INT_MAX ? (int)s->n : INT_MAX,
+                                 .key = s,
+                                 .kind = &thrum__gather_kind};
+    bool watched = thrum__circle_watches(deadline);
+    (void)thrum__await_in_circle();
+    if (watched && !thrum__circle_enter(&circle))
+        return -EDEADLK;
+    int rc = thrum__pool_block();
+    if (rc == 0) {
+        while (rc == 0 && !is_ready(s, false) && !thrum__load_relaxed(&circle.deadlock))
+            rc = sleep(s, deadline, interruptible, &circle);
+        thrum__pool_unblock();
+    }
+    return watched && !thrum__circle_leave(&circle) ? -EDEADLK : rc;
+}
+
 static int await_any(thrum_stream *s, int64_t deadline, bool interruptible) {
     int rc = 0;
     if (deadline == INT64_MAX && thrum__pool_worker(s->pool))
         rc = help(s);
-    if (rc != 0 || is_ready(s, false) || (rc = thrum__pool_block()) != 0)
-        return is_ready(s, false) ? 0 : rc;
-    while (rc == 0 && !is_ready(s, false))
-        rc = sleep(s, deadline, interruptible);
-    thrum__pool_unblock();
+    if (rc == 0 && !is_ready(s, false) &&
+        (rc = sleep_for_any(s, deadline, interruptible)) == -EDEADLK)
+        return rc;
     return is_ready(s, false) ? 0 : rc;
 }
 

@@ -286,6 +286,45 @@ static void test_a_circle_of_reader_and_item_ends(void **state) {
     free_pool();
 }
 
+static int take_rc(const void *item, void *result) {
+    (void)item;
+    *(int *)result = thrum_future_result(reader, NULL);
+    return 0;
+}
+
+/* Of a stream of another pool, which only sleeps: all that it could be woken by waits for it. */
+static void *read_of_all_that_wait(void *unordered) {
+    counter it = {0, 2, THRUM_STREAM_END};
+    int result = 0;
+    thrum_event_wait(&go);
+    thrum_stream_opts opts = {.buffersize = 2, .unordered = unordered != NULL};
+    thrum_stream *s =
+        thrum_stream_new(pool, count, &it, take_rc, sizeof(int), sizeof(int), &opts);
+    assert_non_null(s);
+    assert_int_equal(thrum_stream_next(s, &result), -EDEADLK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(thrum_stream_next(s, &result), 0);
+        assert_int_equal(result, -EDEADLK);
+    }
+    assert_int_equal(thrum_stream_next(s, &result), THRUM_STREAM_END);
+    thrum_stream_free(s);
+    return NULL;
+}
+
+static void test_a_circle_through_a_stream(void **state) {
+    (void)state;
+    make_pool(WORKERS);
+    thrum_executor *other = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_non_null(other);
+    thrum_event_clear(&go);
+    assert_int_equal(thrum_submit(other, &reader, read_of_all_that_wait, &go), 0);
+    thrum_event_set(&go);
+    assert_int_equal(thrum_future_result(reader, NULL), 0);
+    thrum_future_free(reader);
+    thrum_executor_free(other);
+    free_pool();
+}
+
 static int end_thread(const void *item, void *result) {
     if (*(const int *)item % 10 == 9 && thrum_thread_current() != thrum_thread_main())
         pthread_exit(NULL);
@@ -317,4 +356,5 @@ SPEC_TESTS(cmocka_unit_test(test_failures_that_nobody_reads_are_reported),
            cmocka_unit_test(test_a_pool_that_breaks),
            cmocka_unit_test(test_items_run_where_the_initializer_has),
            cmocka_unit_test(test_a_circle_of_reader_and_item_ends),
+           cmocka_unit_test(test_a_circle_through_a_stream),
            cmocka_unit_test(test_a_worker_that_ends_in_an_item));
