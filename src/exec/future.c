@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 
 #include <thrum/thread.h>
@@ -18,19 +19,30 @@
 #include "sync/wait.h"
 #include "thread/thread.h"
 
+static void cancelled(void *arg) {
+    thrum_future *task = arg;
+    thrum__pool_cancelled(task->pool, task);
+    thrum__task_unref(task);
+}
+
 /* Cancels a task that has not started. Returns whether it did. */
 static bool cancel(thrum_future *future) {
     uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
     if (!word)
         return false;
     (void)thrum__task_word(future); /* what made it a task of a pool */
-    thrum_executor *pool = word & THRUM__TASK_PROMISE ? NULL : future->pool;
-    if (!pool && future->fn)
-        thrum__then_cancelled(future);
+    if ((word & THRUM__TASK_PROMISE) || !future->pool) {
+        if (future->fn)
+            thrum__then_cancelled(future);
+        if (word & THRUM__TASK_HOOKS)
+            thrum__hooks_run(future);
+        return true;
+    }
+    /* A callback may end the thread, or free the caller's handle. */
+    pthread_cleanup_push(cancelled, thrum_future_ref(future));
     if (word & THRUM__TASK_HOOKS)
         thrum__hooks_run(future);
-    if (pool)
-        thrum__pool_cancelled(pool, future);
+    pthread_cleanup_pop(1);
     return true;
 }
 

@@ -7,7 +7,6 @@
 #include "base/panic.h"
 #include "exec/options.h"
 #include "exec/pool.h"
-#include "exec/then.h"
 
 bool thrum__pool_inside(const thrum_executor *pool) {
     for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
@@ -306,19 +305,6 @@ bool thrum__pool_help(thrum_future *task) {
     return taken;
 }
 
-static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failure *failure) {
-    if (!failure) {
-        if (thrum__task_complete(task, THRUM__TASK_CANCELLED, 0))
-            thrum__pool_cancelled(pool, task);
-        thrum__task_unref(task);
-    } else if (thrum__task_claim(task, THRUM__TASK_RUNNING)) {
-        thrum__pool_cancelled(pool, task);
-        thrum__task_fail(task, failure, NULL, THRUM__TASK_REF);
-    } else {
-        thrum__task_unref(task);
-    }
-}
-
 int thrum__pool_refusal(const thrum_executor *pool) {
     return gone(pool) ? -EPIPE : refusal(pool, thrum__state_load(pool));
 }
@@ -339,51 +325,4 @@ int thrum__submit_late(thrum_executor *pool, thrum_future *task, bool continues)
         continue;
     put(pool, task, NULL);
     return thrum__pool_notify(pool);
-}
-
-/* Whoever holds `taking` or links a record is about to go on. */
-static void lock_taking(thrum__injector *injector) {
-    while (!thrum__injector_try_lock(injector))
-        thrum__strand_self()->ops->yield();
-}
-
-/* Returns what is queued, linked by `next`. Under `taking` no batch is on its way from one queue to
- * another; but for what workers hold in hand, about to be run, every task that was published is
- * here. */
-static thrum_future *take_all(thrum_executor *pool) {
-    thrum_future *all = NULL, **end = &all, *task;
-    lock_taking(&pool->injector);
-    while (thrum__injector_visible(&pool->injector)) {
-        if ((task = thrum__injector_take(&pool->injector)) != NULL) {
-            *end = task;
-            end = &task->next;
-        } else {
-            thrum__strand_self()->ops->yield();
-        }
-    }
-    while ((task = thrum__ranked_take(pool, NULL, false)) != NULL) {
-        *end = task;
-        end = &task->next;
-    }
-    int places = thrum__pool_places(pool);
-    for (int i = 0; i < places; i++) {
-        while ((task = thrum__deque_steal(&pool->workers[i]->deque)) != NULL) {
-            *end = task;
-            end = &task->next;
-        }
-    }
-    thrum__injector_unlock(&pool->injector);
-    *end = NULL;
-    return all;
-}
-
-/* Callbacks run when nothing is held. A pool is not freed before each task that it took is counted
- * as cancelled. */
-void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
-    thrum_future *next, *task = take_all(pool);
-    for (; task; task = next) {
-        next = task->next;
-        abandon(pool, task, failure);
-    }
-    (void)thrum__then_abandon(pool, failure);
 }

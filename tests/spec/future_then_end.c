@@ -233,6 +233,48 @@ static void test_pthread_exit(void **state) {
     }
 }
 
+static void end_in_callback(thrum_future *future, void *arg) { (void)end_thread(future, arg); }
+
+static thrum_future *queued[3];
+
+static void *cancel_one(void *arg) {
+    (void)thrum_future_cancel(queued[0]);
+    return arg;
+}
+
+static void *cancel_all(void *arg) {
+    (void)thrum_executor_shutdown(pool, false, true);
+    return arg;
+}
+
+/* Who cancels ends in a callback: the rest is cancelled all the same, and counted. */
+static void test_pthread_exit_of_who_cancels(void **state) {
+    (void)state;
+    spec_needs_os("pthread_exit");
+    for (int all = 0; all < 2; all++) {
+        begin(1);
+        thrum_thread *thread = NULL;
+        thrum_future *busy = submit(wait_for_go, NULL);
+        thrum_event_wait(&started);
+        for (int i = 0; i < 3; i++)
+            queued[i] = submit(wait_for_go, NULL);
+        assert_int_equal(thrum_future_add_done_callback(queued[0], end_in_callback, NULL), 0);
+        thrum_future *last = then(queued[2], pool, add, NULL);
+        assert_int_equal(thrum_thread_start(&thread, all ? cancel_all : cancel_one, NULL, NULL), 0);
+        assert_int_equal(thrum_thread_join(thread, NULL), -ECANCELED);
+        thrum_thread_free(thread);
+        assert_true(thrum_future_cancelled(queued[0]));
+        assert_int_equal(thrum_future_cancelled(last), all);
+        thrum_event_set(&go);
+        assert_int_equal(thrum_future_result(last, NULL), all ? -ECANCELED : 0);
+        for (int i = 0; i < 3; i++)
+            thrum_future_free(queued[i]);
+        thrum_future_free(last);
+        thrum_future_free(busy);
+        end();
+    }
+}
+
 static thrum_future *forked[3];
 
 static int look_in_child(void) {
@@ -269,5 +311,5 @@ SPEC_TESTS(cmocka_unit_test(test_a_pool_that_ends_before),
            cmocka_unit_test(test_a_closed_pool_finishes_what_is_helped),
            cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_a_broken_pool),
-           cmocka_unit_test(test_pthread_exit),
+           cmocka_unit_test(test_pthread_exit), cmocka_unit_test(test_pthread_exit_of_who_cancels),
            cmocka_unit_test(test_in_the_child_of_a_fork));
