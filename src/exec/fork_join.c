@@ -178,7 +178,12 @@ typedef struct rooted {
 
 static int run_root(void *arg) {
     const rooted *it = arg;
-    return thrum__fork_join_run(it->pool, it->root);
+    thrum__call root = *it->root; /* in the child of a fork *it is not there */
+    unsigned generation = thrum__fork_generation();
+    int rc = thrum__fork_join_run(it->pool, &root);
+    if (generation == thrum__fork_generation())
+        it->root->data = root.data;
+    return rc;
 }
 
 static void close_join(thrum__fork_join **open) {

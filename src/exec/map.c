@@ -41,6 +41,7 @@ typedef struct mapping {
     thrum_map_opts opts;
     uint32_t n_ranges;
     uint32_t owned; /* ranges that have an owner, the first ones */
+    bool submitted; /* a task runs the map, and its caller waits for that */
     int stop;       /* 0, or the code for what is not run; relaxed, as the next two */
     size_t left;    /* items that were taken and not run; at the end all that were not run */
     size_t ran;     /* items that were run by who has no range */
@@ -54,7 +55,8 @@ typedef struct member {
     mapping *map;
     thrum__part part;
     uint32_t own;   /* its range; n_ranges: none */
-    bool caller;    /* it has called the map */
+    bool caller;    /* it has called the map, or is the task of who has */
+    bool stays;     /* in the child of a fork too: its memory is that of who has called the map */
     unsigned generation; /* thrum__fork_generation() */
     size_t least;   /* chunk */
     size_t largest;
@@ -101,10 +103,10 @@ static size_t take(member *self, size_t *n) {
     return 0;
 }
 
-/* Returns whether this is the child of a fork, and the caller of the map, on whose stack *map is,
- * was left in the parent: that stack may be another thread's here. */
+/* Returns whether this is the child of a fork, and the caller of the map, on whose stack *map, items
+ * and codes may be, was left in the parent: that stack may be another thread's here. */
 static bool orphaned(const member *self) {
-    return !self->caller && self->generation != thrum__fork_generation();
+    return !self->stays && self->generation != thrum__fork_generation();
 }
 
 /* Notes that the item at `index` has failed with `code`, 0 if it only called thrum_raise(). */
@@ -131,7 +133,7 @@ static bool interrupted(const member *self) {
  * here, in the child of a fork. There the caller goes on alone. Requires that it was
  * interrupted. */
 static __attribute__((noinline)) bool ended(member *self) {
-    if (self->caller)
+    if (self->stays)
         self->generation = thrum__fork_generation();
     return interrupted(self);
 }
@@ -161,7 +163,7 @@ static void run(member *self, size_t first, size_t n) {
                            map->results ? map->results + i * map->result_size : NULL);
         if (THRUM__UNLIKELY(code != 0 || self->part.frame.raised))
             code = failed(self, i, code);
-        if (codes)
+        if (codes && !orphaned(self))
             codes[i] = code;
     }
     self->at = self->end;
@@ -221,6 +223,7 @@ static void take_part(mapping *map, uint32_t own, bool caller) {
     self.map = map;
     self.own = own;
     self.caller = caller;
+    self.stays = caller && !map->submitted;
     self.generation = map->source.generation;
     self.least = 1;
     self.largest = map->opts.deadline.ns ? 1 : FIRST;
@@ -320,6 +323,13 @@ static int run_here(void *arg) {
     return map->ran + map->left < map->n ? -ECANCELED : map->left ? map->stop : 0;
 }
 
+/* The task of the caller. In the child of a fork the caller is not there: so *map is its own. */
+static int run_submitted(void *arg) {
+    mapping map = *(const mapping *)arg;
+    map.submitted = true;
+    return run_here(&map);
+}
+
 int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result),
               const void *items, size_t n, size_t item_size, void *results, size_t result_size,
               const thrum_map_opts *opts) {
@@ -336,5 +346,5 @@ int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result
     for (size_t i = 0; map.opts.codes && i < n; i++)
         map.opts.codes[i] = -ECANCELED; /* until it has run */
     return thrum__part_here(executor) ? run_here(&map)
-                                      : thrum__part_submit(executor, run_here, &map);
+                                      : thrum__part_submit(executor, run_submitted, &map);
 }

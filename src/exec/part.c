@@ -31,7 +31,10 @@ typedef struct submitted {
 
 static void *run_submitted(void *arg) {
     submitted *it = arg;
-    it->code = it->call(it->arg);
+    unsigned generation = thrum__fork_generation();
+    int code = it->call(it->arg);
+    if (generation == thrum__fork_generation()) /* else who waits, with *it on its stack, is not here */
+        it->code = code;
     return NULL;
 }
 

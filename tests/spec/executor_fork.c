@@ -3,6 +3,7 @@
 #include "spec.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,61 @@ static void test_a_fork_of_who_helps_a_map(void **state) {
     end();
 }
 
+/* Writes over the stack that another thread had. */
+static void *overwrite(void *arg) {
+    volatile char bytes[100000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)0xa5;
+    (void)arg;
+    return bytes[17] == 0 ? s : NULL;
+}
+
+/* In the child other threads take the place of the caller of the map, whose stack held it. */
+static int fork_on_a_worker(const void *item, void *result) {
+    (void)result;
+    note(NULL);
+    if (*(const int *)item == 0 && fork_child() == 0) {
+        s->returned = true;
+        pthread_t threads[8];
+        for (int i = 0; i < 8; i++)
+            check(pthread_create(&threads[i], NULL, overwrite, NULL) == 0, __LINE__);
+        for (int i = 0; i < 8; i++)
+            pthread_join(threads[i], NULL);
+    }
+    return 0;
+}
+
+static int prepare(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void *call_map(void *arg) {
+    int items[100], codes[100];
+    for (int i = 0; i < 100; i++)
+        items[i] = i;
+    int rc = thrum_map(pool, fork_on_a_worker, items, 100, sizeof items[0], NULL, 0,
+                       &(thrum_map_opts){.chunk = 100, .codes = codes});
+    *(int *)arg = rc;
+    return NULL;
+}
+
+static void test_a_fork_in_a_map_that_was_submitted(void **state) {
+    (void)state;
+    spec_needs_os("a child whose worker ends");
+    spec_skip_under_tsan("does not follow a fork from a thread");
+    begin();
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = prepare});
+    pthread_t thread;
+    int rc = 1;
+    assert_int_equal(pthread_create(&thread, NULL, call_map, &rc), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(rc, 0);
+    assert_true(s->returned);
+    thrum_executor_free(pool);
+    end();
+}
+
 THRUM_FORK_JOIN(void, spawned, w, (bool, forks)) {
     (void)w;
     note(NULL);
@@ -244,4 +300,5 @@ static void test_a_fork_in_a_call_that_was_taken(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_the_child_leaves_the_queues),
            cmocka_unit_test(test_the_parents_pool_in_the_child),
            cmocka_unit_test(test_a_fork_of_who_helps_a_map),
+           cmocka_unit_test(test_a_fork_in_a_map_that_was_submitted),
            cmocka_unit_test(test_a_fork_in_a_call_that_was_taken));
