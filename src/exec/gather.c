@@ -159,9 +159,9 @@ static void settle_after_fork(thrum_completed *it) {
         one->fired = one->fired && !torn;
         it->open += one->awaited && !one->fired;
     }
-    for (int i = 0; i < it->n; i++) {
-        watch *one = &it->watches[i];
-        if (!one->awaited || one->fired)
+    for (int i = 0; i < 2 * it->n; i++) { /* first those that are done already */
+        watch *one = &it->watches[i % it->n];
+        if (!one->awaited || one->fired || (i < it->n && !thrum__task_done(one->future)))
             continue;
         (void)thrum__hook_remove(one->future, &one->hook);
         add_hook(one);

@@ -103,7 +103,8 @@ static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
     thrum__store_relaxed(&pool->initializer, opts->initializer);
     pool->initarg = opts->initarg;
     pool->backend = NULL;
-    pool->places = pool->n_workers = pool->starting = pool->initializing = 0;
+    pool->places = pool->starting = pool->initializing = 0;
+    thrum__store_relaxed(&pool->n_workers, 0);
     pool->first = (thrum_lock)THRUM_LOCK_INIT;
     pool->cancelled = pool->helped = pool->caller_ran = pool->completed = 0;
     pool->caller = 0;
