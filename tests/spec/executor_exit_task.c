@@ -373,7 +373,7 @@ static int free_beside(void) {
 static void test_a_pool_that_its_owner_frees(void **state) {
     (void)state;
     spec_needs_os("an exit() beside a main that waits");
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 4; i++) {
         spec_exits(free_beside, CODE, &end);
         assert_string_equal(end.text, "");
     }
