@@ -66,6 +66,19 @@ static int help_some(struct worker *me, future *const *tasks, Py_ssize_t n, bool
     return helped;
 }
 
+/* Those that were cancelled need no worker to say so. 1: there were some. */
+static int notify_cancelled(struct worker *me, future *const *tasks, Py_ssize_t n) {
+    int found = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (state_of(tasks[i]) != FUTURE_CANCELLED || owner_of(tasks[i]) != me->pool)
+            continue;
+        if (future_start(tasks[i]) < 0)
+            PyErr_Clear();
+        found = 1;
+    }
+    return found;
+}
+
 static bool of_pool(const pool *self, const future *task) {
     if (state_of(task) == FUTURE_PENDING)
         return owner_of(task) == self;
@@ -225,6 +238,8 @@ static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, b
     pool *self = me->pool;
     int rc = 0;
     bool own = false;
+    if (notify_cancelled(me, tasks, n))
+        return 1;
     /* one that is not needed may itself wait for what `me` does next */
     bool needed = all || n == 1 || self->blocked >= MOST_BLOCKED;
     if (forever && needed && me->depth < DEEPEST && (rc = help_some(me, tasks, n, all)) != 0)

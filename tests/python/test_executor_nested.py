@@ -69,6 +69,16 @@ class HelpTests(unittest.TestCase):
                     return second.result(), type(first.exception())
                 self.assertEqual(pool.submit(work).result(), (True, KeyError))
 
+    def test_cancelled(self):
+        """No worker is needed to tell who waits that a call was cancelled."""
+        for name in 'wait', 'wait for the first', 'wait for an exception':
+            with self.subTest(name):
+                def work():
+                    inner = self.pool.submit(abs, -1)
+                    inner.cancel()
+                    return futures.wait([inner], 60).not_done or WAITS[name]([inner]).not_done
+                self.assertEqual(self.pool.submit(work).result(), set())
+
     def test_only_what_is_waited_for(self):
         """An unrelated call is not run on the stack of one that waits."""
         stack, seen = [], []
