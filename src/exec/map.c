@@ -103,8 +103,8 @@ static size_t take(member *self, size_t *n) {
     return 0;
 }
 
-/* Returns whether this is the child of a fork, and the caller of the map, on whose stack *map, items
- * and codes may be, was left in the parent: that stack may be another thread's here. */
+/* Returns whether this is the child of a fork, and the caller of the map, on whose stack *map,
+ * items and codes may be, was left in the parent: that stack may be another thread's here. */
 static bool orphaned(const member *self) {
     return !self->stays && self->generation != thrum__fork_generation();
 }

@@ -33,7 +33,8 @@ static void *run_submitted(void *arg) {
     submitted *it = arg;
     unsigned generation = thrum__fork_generation();
     int code = it->call(it->arg);
-    if (generation == thrum__fork_generation()) /* else who waits, with *it on its stack, is not here */
+    /* Else who waits, with *it on its stack, is not here. */
+    if (generation == thrum__fork_generation())
         it->code = code;
     return NULL;
 }
