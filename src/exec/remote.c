@@ -71,10 +71,11 @@ bool thrum__remote_cancel_any(thrum_future *future) {
     if (word && started)
         future->pool->backend->cancelled(future->pool->remote);
     thrum__raw_lock_release(&cancelling);
+    if (!word)
+        return (thrum__task_word(future) & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
     if (word & THRUM__TASK_HOOKS)
-        thrum__hooks_run(future);
-    word = thrum__task_word(future);
-    return (word & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
+        thrum__hooks_run(future); /* *future may be gone: a callback may free the caller's handle */
+    return true;
 }
 
 void thrum__remote_child_after_fork(void) { cancelling = (thrum__raw_lock){0}; }
