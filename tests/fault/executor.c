@@ -1,72 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: what was submitted
  * runs, what was not taken says so, and no failure is lost. Linked with --wrap for these functions. */
-#include "spec.h"
-
-#include <pthread.h>
-
-#include "strand_test.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-
-/* Counts down to the call that fails; 0 and less: none. `all`: those after it fail too. */
-static int memory_in;
-static int thread_in;
-static bool all;
-
-static bool due(int *in) {
-    int n = __atomic_load_n(in, __ATOMIC_RELAXED);
-    if (n <= 0)
-        return false;
-    if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
-        return true;
-    return __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
-}
-
-/* Lets others in where memory is asked for. */
-static bool dawdles;
-
-static void dawdle(void) {
-    for (int i = 0; i < 20 && __atomic_load_n(&dawdles, __ATOMIC_RELAXED); i++)
-        spec_yield();
-}
-
-void *__wrap_malloc(size_t size) {
-    dawdle();
-    if (!due(&memory_in))
-        return __real_malloc(size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    dawdle();
-    if (!due(&memory_in))
-        return __real_calloc(n, size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
-}
-
-static void fail_from(int memory, int thread, bool every) {
-    strand_test_fail_start(thread, -EAGAIN);
-    __atomic_store_n(&all, every, __ATOMIC_RELAXED);
-    __atomic_store_n(&memory_in, memory, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread_in, thread, __ATOMIC_RELAXED);
-}
-
-static void fail_no_more(void) { fail_from(0, 0, false); }
+#include "fault.h"
 
 static int ran;
 
