@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks with a deadline, and with a name. */
-#include "spec.h"
+#include "held.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,51 +10,17 @@
 #include "thread/timer.h"
 
 static struct {
-    thrum_executor *pool;
-    thrum_event go, started, seen, never;
+    thrum_event seen, never;
     int n;
     char text[256];
 } s;
 
 static void reset(const thrum_executor_opts *opts) {
     memset(&s, 0, sizeof s);
-    s.pool = thrum_executor_new(opts);
-    assert_non_null(s.pool);
+    held_pool(opts);
 }
 
 static void one_worker(void) { reset(&(thrum_executor_opts){.max_workers = 1}); }
-
-static thrum_future *submit_with(void *(*fn)(void *), void *arg, const thrum_task_opts *opts) {
-    thrum_future *future = NULL;
-    assert_int_equal(thrum_submit_with(s.pool, &future, fn, arg, opts), 0);
-    assert_non_null(future);
-    return future;
-}
-
-static int code_of(thrum_future *future) {
-    int code = thrum_future_result(future, NULL);
-    thrum_future_free(future);
-    return code;
-}
-
-static void *wait_for_go(void *arg) {
-    thrum_event_set(&s.started);
-    thrum_event_wait(&s.go);
-    return arg;
-}
-
-/* The only worker is in a task until s.go. */
-static thrum_future *hold_worker(void) {
-    thrum_future *held = submit_with(wait_for_go, NULL, NULL);
-    thrum_event_wait(&s.started);
-    return held;
-}
-
-static size_t queued(void) {
-    thrum_executor_stats stats;
-    thrum_executor_get_stats(s.pool, &stats);
-    return stats.queued;
-}
 
 static void *note(void *number) {
     s.n++;
@@ -77,12 +43,12 @@ static void test_a_task_that_has_not_started_by_its_deadline_fails(void **state)
         assert_string_equal(failure->task, "urgent");
         assert_non_null(strstr(failure->message, "deadline"));
         assert_int_equal(queued(), 0);
-        assert_int_equal(s.pool->ranks.n, 0);
+        assert_int_equal(one.pool->ranks.n, 0);
         assert_false(thrum_future_cancel(future));
         thrum_future_free(future);
-        thrum_event_set(&s.go);
+        thrum_event_set(&one.go);
         assert_int_equal(code_of(held), 0);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
         assert_int_equal(s.n, 0);
     }
 }
@@ -103,15 +69,15 @@ static void test_nobody_misses_an_expired_task(void **state) {
         thrum_future *held = hold_worker();
         const thrum_task_opts opts = {
             .priority = priority, .deadline = thrum_in(i * 1e-6), .name = "lost"};
-        assert_int_equal(thrum_submit_with(s.pool, NULL, note, NULL, &opts), 0);
+        assert_int_equal(thrum_submit_with(one.pool, NULL, note, NULL, &opts), 0);
         if (priority)
             thrum_event_wait(&s.seen); /* it leaves its queue at once */
         while (queued() != 0)
             spec_yield();
-        thrum_event_set(&s.go);
+        thrum_event_set(&one.go);
         thrum_event_wait(&s.seen); /* its last reference was in the queue */
         assert_int_equal(code_of(held), 0);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
         thrum_set_excepthook(NULL, NULL);
         assert_string_equal(s.text, text);
         assert_int_equal(s.n, 0);
@@ -125,9 +91,9 @@ static void test_a_deadline_that_has_passed_already(void **state) {
     const thrum_task_opts opts = {.deadline = thrum_now(), .name = "late"};
     for (int i = 0; i < 20; i++)
         assert_int_equal(code_of(submit_with(note, NULL, &opts)), -ETIMEDOUT);
-    assert_int_equal(thrum_submit_with(s.pool, NULL, note, NULL, &opts), 0);
+    assert_int_equal(thrum_submit_with(one.pool, NULL, note, NULL, &opts), 0);
     thrum_event_wait(&s.seen);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
     thrum_set_excepthook(NULL, NULL);
     char text[32];
     snprintf(text, sizeof text, "late %d", -ETIMEDOUT);
@@ -136,7 +102,7 @@ static void test_a_deadline_that_has_passed_already(void **state) {
 }
 
 static void hold_timers(void *arg) {
-    thrum_event_set(&s.started);
+    thrum_event_set(&one.started);
     thrum_event_wait(arg);
 }
 
@@ -146,19 +112,19 @@ static void test_a_worker_looks_at_the_deadline_too(void **state) {
         one_worker();
         thrum_timer *timer;
         assert_int_equal(thrum_timer_start(&timer, 0, hold_timers, &s.seen, NULL), 0);
-        thrum_event_wait(&s.started);
-        thrum_event_clear(&s.started);
+        thrum_event_wait(&one.started);
+        thrum_event_clear(&one.started);
         thrum_future *held = hold_worker();
         thrum_deadline deadline = thrum_in(0.001);
         thrum_future *future =
             submit_with(note, NULL, &(thrum_task_opts){.deadline = deadline, .priority = priority});
         assert_int_equal(thrum_event_wait_until(&s.never, deadline), -ETIMEDOUT);
-        thrum_event_set(&s.go);
+        thrum_event_set(&one.go);
         assert_int_equal(code_of(future), -ETIMEDOUT);
         assert_int_equal(code_of(held), 0);
         thrum_event_set(&s.seen);
         thrum_timer_free(timer);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
         assert_int_equal(s.n, 0);
     }
 }
@@ -181,7 +147,7 @@ static void test_a_task_that_runs_is_asked_to_stop(void **state) {
         thrum_future *future =
             submit_with(run_late, &deadline, &(thrum_task_opts){.deadline = deadline});
         rc = code_of(future);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
     } while (rc == -ETIMEDOUT);
     assert_int_equal(rc, 0);
 }
@@ -196,7 +162,7 @@ static void test_who_starts_in_time_leaves_no_timer(void **state) {
     }
     assert_int_equal(code_of(submit_with(note, NULL, &(thrum_task_opts){.deadline = THRUM_NEVER})),
                      0);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
 }
 
 static void test_a_full_queue_until_the_deadline(void **state) {
@@ -221,10 +187,10 @@ static void test_a_full_queue_until_the_deadline(void **state) {
         }
         int ran = overflow == THRUM_OVERFLOW_CALLER_RUNS;
         assert_int_equal(s.n, ran);
-        thrum_event_set(&s.go);
+        thrum_event_set(&one.go);
         assert_int_equal(code_of(waits), 0);
         assert_int_equal(code_of(held), 0);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
         assert_int_equal(s.n, ran + 1);
     }
 }
@@ -248,7 +214,7 @@ static void *fail_in_task(void *arg) {
 static void *look_at_names(void *arg) {
     assert_true(dump_has("in task \"outer\""));
     thrum_future *inner = submit_with(wait_for_go, NULL, &(thrum_task_opts){.name = "inner"});
-    thrum_event_set(&s.go);
+    thrum_event_set(&one.go);
     assert_int_equal(code_of(inner), 0);
     assert_true(dump_has("in task \"outer\""));
     assert_false(dump_has("in task \"inner\""));
@@ -261,16 +227,16 @@ static void test_names(void **state) {
     one_worker();
     thrum_future *held = submit_with(wait_for_go, NULL, &(thrum_task_opts){.name = name});
     memset(name, 'x', sizeof name - 1); /* it was copied */
-    thrum_event_wait(&s.started);
+    thrum_event_wait(&one.started);
     assert_true(dump_has("in task \"reader 1\", "));
-    thrum_event_set(&s.go);
+    thrum_event_set(&one.go);
     assert_int_equal(code_of(held), 0);
     held = submit_with(fail_in_task, NULL, &(thrum_task_opts){.name = name});
     assert_string_equal(thrum_future_error(held)->task, name);
     assert_int_equal(code_of(held), -EIO);
     assert_int_equal(code_of(submit_with(look_at_names, NULL, &(thrum_task_opts){.name = "outer"})),
                      0);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
     assert_false(dump_has("in task"));
 }
 

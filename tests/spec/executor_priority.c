@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks with a priority; and what those with any option have in common. */
-#include "spec.h"
+#include "held.h"
 
 #include <string.h>
 
@@ -10,8 +10,6 @@
 enum { TASKS = 9, RUNS = 400 };
 
 static struct {
-    thrum_executor *pool;
-    thrum_event go, started;
     int order[TASKS];
     int n;
     int ran;
@@ -20,43 +18,10 @@ static struct {
 
 static void reset(const thrum_executor_opts *opts) {
     memset(&s, 0, sizeof s);
-    s.pool = thrum_executor_new(opts);
-    assert_non_null(s.pool);
+    held_pool(opts);
 }
 
 static void one_worker(void) { reset(&(thrum_executor_opts){.max_workers = 1}); }
-
-static thrum_future *submit_with(void *(*fn)(void *), void *arg, const thrum_task_opts *opts) {
-    thrum_future *future = NULL;
-    assert_int_equal(thrum_submit_with(s.pool, &future, fn, arg, opts), 0);
-    assert_non_null(future);
-    return future;
-}
-
-static int code_of(thrum_future *future) {
-    int code = thrum_future_result(future, NULL);
-    thrum_future_free(future);
-    return code;
-}
-
-static void *wait_for_go(void *arg) {
-    thrum_event_set(&s.started);
-    thrum_event_wait(&s.go);
-    return arg;
-}
-
-/* The only worker is in a task until s.go. */
-static thrum_future *hold_worker(void) {
-    thrum_future *held = submit_with(wait_for_go, NULL, NULL);
-    thrum_event_wait(&s.started);
-    return held;
-}
-
-static size_t queued(void) {
-    thrum_executor_stats stats;
-    thrum_executor_get_stats(s.pool, &stats);
-    return stats.queued;
-}
 
 static void *note(void *number) {
     s.order[s.n++] = (int)(intptr_t)number;
@@ -73,7 +38,7 @@ static const int expected[TASKS] = {5, 2, 4, 8, 0, 3, 6, 7, 1};
 
 static void *submit_all(void *arg) {
     for (int i = 0; i < TASKS; i++)
-        assert_int_equal(thrum_submit_with(s.pool, NULL, note, (void *)(intptr_t)i,
+        assert_int_equal(thrum_submit_with(one.pool, NULL, note, (void *)(intptr_t)i,
                                            &(thrum_task_opts){.priority = priorities[i]}),
                          0);
     return arg;
@@ -88,8 +53,8 @@ static void test_the_highest_priority_first_and_equals_in_order(void **state) {
             submit_all(NULL);
             assert_int_equal(queued(), TASKS);
         }
-        thrum_event_set(&s.go);
-        thrum_executor_free(s.pool);
+        thrum_event_set(&one.go);
+        thrum_executor_free(one.pool);
         for (int i = 0; i < TASKS; i++)
             assert_int_equal(s.order[i], expected[i]);
         assert_int_equal(code_of(held), 0);
@@ -105,13 +70,13 @@ static void test_an_idle_worker_is_woken_for_them(void **state) {
         assert_int_equal(thrum_future_result_until(future, thrum_in(1e6), NULL), 0); /* no help */
         thrum_future_free(future);
     }
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
 }
 
 static void *submit_high(void *arg) {
     note(arg);
     assert_int_equal(
-        thrum_submit_with(s.pool, NULL, note, (void *)9, &(thrum_task_opts){.priority = 1}), 0);
+        thrum_submit_with(one.pool, NULL, note, (void *)9, &(thrum_task_opts){.priority = 1}), 0);
     return arg;
 }
 
@@ -120,9 +85,9 @@ static void test_a_higher_one_passes_what_the_worker_has_at_hand(void **state) {
     one_worker();
     thrum_future *held = hold_worker();
     for (intptr_t i = 0; i < 4; i++)
-        assert_int_equal(thrum_submit(s.pool, NULL, i == 1 ? submit_high : note, (void *)i), 0);
-    thrum_event_set(&s.go);
-    thrum_executor_free(s.pool);
+        assert_int_equal(thrum_submit(one.pool, NULL, i == 1 ? submit_high : note, (void *)i), 0);
+    thrum_event_set(&one.go);
+    thrum_executor_free(one.pool);
     assert_int_equal(code_of(held), 0);
     static const int order[] = {0, 1, 9, 2, 3};
     assert_memory_equal(s.order, order, sizeof order);
@@ -131,7 +96,7 @@ static void test_a_higher_one_passes_what_the_worker_has_at_hand(void **state) {
 /* Submits itself again and again, as a task with that priority. */
 static void *go_round(void *priority) {
     if (++s.ran < RUNS)
-        assert_int_equal(thrum_submit_with(s.pool, NULL, go_round, priority,
+        assert_int_equal(thrum_submit_with(one.pool, NULL, go_round, priority,
                                            &(thrum_task_opts){.priority = *(int *)priority}),
                          0);
     return priority;
@@ -148,9 +113,9 @@ static void test_none_starves(void **state) {
             submit_with(go_round, &busy[i], &(thrum_task_opts){.priority = busy[i]});
         thrum_future *waits =
             submit_with(note_when, NULL, &(thrum_task_opts){.priority = other[i]});
-        thrum_event_set(&s.go);
+        thrum_event_set(&one.go);
         assert_int_equal(code_of(waits), 0);
-        thrum_executor_free(s.pool);
+        thrum_executor_free(one.pool);
         assert_int_equal(code_of(held), 0);
         assert_int_equal(code_of(starts), 0);
         assert_int_equal(s.ran, RUNS);
@@ -170,12 +135,12 @@ static void test_cancel(void **state) {
     assert_true(thrum_future_cancel(futures[3]));
     assert_true(thrum_future_cancel(futures[3]));
     assert_int_equal(queued(), 2);
-    assert_int_equal(s.pool->ranks.n, 1); /* it does not wait for its turn to be forgotten */
-    thrum_event_set(&s.go);
+    assert_int_equal(one.pool->ranks.n, 1); /* it does not wait for its turn to be forgotten */
+    thrum_event_set(&one.go);
     static const int codes[] = {-ECANCELED, 0, 0, -ECANCELED};
     for (int i = 0; i < 4; i++)
         assert_int_equal(code_of(futures[i]), codes[i]);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
     assert_int_equal(code_of(held), 0);
     assert_int_equal(s.n, 2);
 }
@@ -188,20 +153,20 @@ static void test_shutdown_cancels_them_too(void **state) {
     for (int i = 0; i < 3; i++)
         futures[i] = submit_with(note, NULL,
                                  &(thrum_task_opts){.priority = 1 - i, .deadline = thrum_in(1000)});
-    assert_int_equal(thrum_executor_shutdown(s.pool, false, true), 0);
+    assert_int_equal(thrum_executor_shutdown(one.pool, false, true), 0);
     assert_int_equal(queued(), 0);
     for (int i = 0; i < 3; i++)
         assert_int_equal(code_of(futures[i]), -ECANCELED);
     assert_int_equal(thrum__timers_all.heap.n, 0);
-    thrum_event_set(&s.go);
-    thrum_executor_free(s.pool);
+    thrum_event_set(&one.go);
+    thrum_executor_free(one.pool);
     assert_int_equal(code_of(held), 0);
     assert_int_equal(s.n, 0);
 }
 
 static int fail_to_begin(void *arg) {
     (void)arg;
-    thrum_event_wait(&s.go);
+    thrum_event_wait(&one.go);
     return -EIO;
 }
 
@@ -216,12 +181,12 @@ static void test_a_broken_pool_fails_them_too(void **state) {
     thrum_set_excepthook(ignore, NULL);
     thrum_future *high = submit_with(note, NULL, &(thrum_task_opts){.priority = 1, .name = "high"});
     thrum_future *timed = submit_with(note, NULL, &(thrum_task_opts){.deadline = thrum_in(1000)});
-    thrum_event_set(&s.go);
+    thrum_event_set(&one.go);
     assert_int_equal(thrum_future_result(high, NULL), -EIO);
     assert_string_equal(thrum_future_error(high)->task, "high");
     assert_int_equal(code_of(high), -EIO);
     assert_int_equal(code_of(timed), -EIO);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
     thrum_set_excepthook(NULL, NULL);
     assert_int_equal(thrum__timers_all.heap.n, 0);
 }
@@ -234,28 +199,28 @@ static void test_they_take_room_in_the_queue(void **state) {
         .max_workers = 1, .queue_limit = 2, .overflow = THRUM_OVERFLOW_REFUSE});
     thrum_future *held = hold_worker();
     thrum_future *first = submit_with(note, NULL, &high), *second = submit_with(note, NULL, &high);
-    assert_int_equal(thrum_submit_with(s.pool, &other, note, NULL, &high), -EAGAIN);
+    assert_int_equal(thrum_submit_with(one.pool, &other, note, NULL, &high), -EAGAIN);
     assert_null(other);
     assert_true(thrum_future_cancel(first));
     other = submit_with(note, NULL, &(thrum_task_opts){.deadline = thrum_in(0.001)});
     assert_int_equal(code_of(other), -ETIMEDOUT); /* gives its room back too */
     other = submit_with(note, NULL, &high);
-    assert_int_equal(thrum_submit(s.pool, NULL, note, NULL), -EAGAIN);
-    thrum_event_set(&s.go);
+    assert_int_equal(thrum_submit(one.pool, NULL, note, NULL), -EAGAIN);
+    thrum_event_set(&one.go);
     assert_int_equal(code_of(first), -ECANCELED);
     assert_int_equal(code_of(second), 0);
     assert_int_equal(code_of(other), 0);
     assert_int_equal(code_of(held), 0);
     first = submit_with(note, NULL, &high);
     assert_int_equal(code_of(first), 0);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
 }
 
 static void *wait_for_two(void *arg) {
     thrum_future *low = submit_with(note, (void *)1, &(thrum_task_opts){.priority = -1});
     thrum_future *high = submit_with(note, (void *)2, &(thrum_task_opts){.priority = 1});
     assert_int_equal(code_of(low), 0);
-    assert_int_equal(s.pool->ranks.n, 1);
+    assert_int_equal(one.pool->ranks.n, 1);
     assert_int_equal(code_of(high), 0);
     return arg;
 }
@@ -269,7 +234,7 @@ static void test_who_waits_runs_the_very_task(void **state) {
     assert_int_equal(s.order[0], 1);
     assert_int_equal(s.order[1], 2);
     assert_int_equal(queued(), 0);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
 }
 
 static spec_end end;
@@ -278,13 +243,13 @@ static int refuse(void) {
     thrum_task_opts opts = {.reserved = {0, 0, 0, &end}};
     thrum_future *future = NULL;
     one_worker();
-    if (thrum_submit_with(s.pool, &future, note, NULL, &opts) != -EINVAL || future)
+    if (thrum_submit_with(one.pool, &future, note, NULL, &opts) != -EINVAL || future)
         return 1;
-    if (thrum_submit_with(s.pool, &future, NULL, NULL, NULL) != -EINVAL || future)
+    if (thrum_submit_with(one.pool, &future, NULL, NULL, NULL) != -EINVAL || future)
         return 2;
-    thrum_executor_shutdown(s.pool, true, false);
+    thrum_executor_shutdown(one.pool, true, false);
     opts = (thrum_task_opts){.priority = 1, .deadline = thrum_in(1000)};
-    return thrum_submit_with(s.pool, &future, note, NULL, &opts) == -ESHUTDOWN && !future ? 0 : 3;
+    return thrum_submit_with(one.pool, &future, note, NULL, &opts) == -ESHUTDOWN && !future ? 0 : 3;
 }
 
 static void test_bad_arguments(void **state) {
@@ -312,11 +277,11 @@ static void test_a_fork_leaves_them_to_the_parent(void **state) {
     of_parent[0] = submit_with(note, NULL, &(thrum_task_opts){.priority = 1});
     of_parent[1] = submit_with(note, NULL, &(thrum_task_opts){.deadline = thrum_in(100000)});
     spec_exits(forked, 0, &end);
-    thrum_event_set(&s.go);
+    thrum_event_set(&one.go);
     for (int i = 0; i < 2; i++)
         assert_int_equal(code_of(of_parent[i]), 0);
     assert_int_equal(code_of(held), 0);
-    thrum_executor_free(s.pool);
+    thrum_executor_free(one.pool);
 }
 
 SPEC_TESTS(cmocka_unit_test(test_the_highest_priority_first_and_equals_in_order),
