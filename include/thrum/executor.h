@@ -63,8 +63,9 @@ typedef struct thrum_executor_opts {
     thrum_overflow overflow; /* with queue_limit */
     double idle_timeout; /* seconds after which an idle worker leaves; 0: 10 s; infinite: never */
     bool daemon;         /* the program's end does not wait for what was submitted */
-    const thrum_backend *backend;
-    void *reserved[4]; /* must be zero */
+    const thrum_backend *backend; /* where tasks run; NULL: on threads of this process */
+    const void *backend_opts;     /* what the backend says; NULL: its defaults, and without one */
+    void *reserved[3];            /* must be zero */
 } thrum_executor_opts;
 
 /* Makes a pool; workers start with the tasks. NULL with errno EINVAL (a bad option, named on

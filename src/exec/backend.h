@@ -10,6 +10,7 @@
 #define THRUM_EXEC_BACKEND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <thrum/error.h>
 #include <thrum/executor.h>
 #include <thrum/future.h>
@@ -61,6 +62,14 @@ void thrum__remote_cancel(thrum_future *future);
 
 /* Drops the backend's reference of a task that was cancelled. */
 void thrum__remote_drop(thrum_future *future);
+
+/* Runs `run(arg)` as a task called `name` on the current thread, which executes none: what a worker elsewhere does.
+ * Returns 0, or the code of its failure with that in `*failure`, whose message is written to text[0 .. size). */
+int thrum__remote_run(const char *name, void (*run)(void *arg), void *arg, thrum_failure *failure,
+                      char *text, size_t size);
+
+/* As all lines of the library on stderr. */
+void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);
 
 /* The backend's last touch of an executor that was closed: who waits for its end goes on. */
 void thrum__backend_rested(thrum_executor *executor);

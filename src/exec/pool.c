@@ -38,6 +38,8 @@ static int check_opts(const thrum_executor_opts *opts) {
         bad = "overflow is none of THRUM_OVERFLOW_...";
     if (isnan(opts->idle_timeout) || opts->idle_timeout < 0)
         bad = "idle_timeout is negative or not a number";
+    if (opts->backend_opts && !opts->backend)
+        bad = "backend_opts without a backend";
     if (bad)
         thrum__complain("thrum_executor_new: %s", bad);
     return bad ? EINVAL : 0;

@@ -4,6 +4,8 @@
 #include "exec/remote.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/panic.h"
@@ -114,6 +116,50 @@ void thrum__remote_cancel(thrum_future *future) {
 }
 
 void thrum__remote_drop(thrum_future *future) { thrum__task_unref(future); }
+
+typedef struct here {
+    thrum__named named;
+    void (*run)(void *);
+    void *arg;
+} here;
+
+static void *run_here(void *arg) {
+    here *it = arg;
+    it->run(it->arg);
+    return NULL;
+}
+
+int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_failure *failure,
+                      char *text, size_t size) {
+    here it = {{name}, run, arg};
+    uint64_t tally = 0;
+    thrum_future *task = thrum__task_new(THRUM__TASK_REF | THRUM__TASK_RUNNING | THRUM__TASK_NAMED);
+    *failure = (thrum_failure){.code = -ENOMEM, .message = "no memory to run it", .task = name};
+    if (!task)
+        return -ENOMEM;
+    task->fn = run_here;
+    task->value = &it;
+    thrum__task_run(task, NULL, NULL, &tally, 0);
+    const thrum_failure *found = thrum__task_failure(task);
+    if (found) {
+        snprintf(text, size, "%s", found->message);
+        *failure = *found;
+        failure->message = text;
+        failure->thread = NULL;
+        thrum__task_mark_read(task);
+    }
+    thrum__task_unref(task);
+    return found ? failure->code : 0;
+}
+
+void thrum__remote_complain(const char *format, ...) {
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    thrum__complain("%s", line);
+}
 
 void thrum__backend_rested(thrum_executor *executor) {
     thrum__state_add(executor, -THRUM__POOL_PINNED);

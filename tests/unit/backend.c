@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "exec/backend.h"
 
@@ -242,6 +244,24 @@ static void test_cancel_against_the_result(void **state) {
     }
 }
 
+/* In the child of a fork nobody completes it. */
+static void test_in_the_child_of_a_fork(void **state) {
+    thrum_future *f;
+    int status = 0;
+    assert_int_equal(twice_submit(*state, &f, 1), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool right = twice_submit(*state, NULL, 1) == -EPIPE && twice_result(f, NULL) == -ECANCELED &&
+                     thrum_future_cancel(f);
+        _exit(right ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    run(&it.tasks[0]);
+    assert_int_equal(twice_result(f, NULL), 0);
+    thrum_future_free(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -249,6 +269,7 @@ int main(void) {
                                        TEST(test_a_failure_is_whole_and_not_lost),
                                        TEST(test_cancel_of_what_waits_and_of_what_runs),
                                        TEST(test_what_it_cannot_do_is_refused),
-                                       TEST(test_cancel_against_the_result)};
+                                       TEST(test_cancel_against_the_result),
+                                       TEST(test_in_the_child_of_a_fork)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool whose workers are processes: Python's concurrent.futures.ProcessPoolExecutor. For isolation, and for
+ * code that is not safe in threads. The program changes one option, not its calls:
+ *
+ *     #include <thrum/processes.h>
+ *     THRUM_TASK(double, area, (double, w), (double, h)) { return w * h; }
+ *
+ *     ex = thrum_executor_new(&(thrum_executor_opts){.backend = thrum_processes, .max_workers = 4});
+ *     rc = area_submit(ex, &future, 2.0, 3.5);
+ *     rc = area_result(future, &value);
+ *
+ * Typed tasks only (thrum/task.h): arguments and results are copied byte by byte, so a pointer in them means
+ * nothing to the other side. A worker is the same program, started anew: its constructors run, then, instead
+ * of main(), the worker. So globals are as at the program's start. This header is not part of thrum.h: it is
+ * included by a file of the program itself, not of a shared library.
+ *
+ * Tasks run in the order they were submitted, several of them on their way to a worker
+ * at a time: thrum_future_running() is true from when it was sent. A task whose worker dies fails with -EPIPE, saying how
+ * the worker died; those behind it run on another worker. thrum_future_cancel() cancels a running task too: its worker is
+ * killed and replaced. The workers end with the process that made them, however that ends. Done callbacks run in the
+ * pool's own thread: they must not wait for its tasks. */
+#ifndef THRUM_PROCESSES_H
+#define THRUM_PROCESSES_H
+
+#include <stddef.h>
+#include <thrum/config.h>
+#include <thrum/executor.h>
+#include <thrum/task.h>
+
+THRUM__BEGIN
+
+/* Returns what stands for `backend` in thrum_executor_opts, written `thrum_processes`; lives for ever. Of the other options `max_workers`, `name_prefix`, `queue_limit` with
+ * `overflow` (not THRUM_OVERFLOW_CALLER_RUNS: -ENOTSUP) and `daemon` mean what they mean for threads; `idle_timeout`
+ * means nothing. `initializer` is called in each worker; it must be a function of the program itself, and gets a copy
+ * of the `initarg_size` bytes at `initarg`. Cannot fail; any thread. */
+THRUM_API const thrum_backend *thrum_processes_backend(void);
+#define thrum_processes (thrum_processes_backend())
+
+/* For `backend_opts`; zero is the default of each. */
+typedef struct thrum_processes_opts {
+    size_t initarg_size;     /* bytes at initarg; 0: the initializer gets NULL */
+    int max_tasks_per_child; /* after so many tasks a worker is replaced; 0: never */
+    double time_limit;       /* seconds that a task may run, from when its worker could begin it: then the worker
+                              * is killed, and the task fails with -ETIMEDOUT; 0: none */
+    int retries;             /* how often a task whose worker died is tried again: tasks are idempotent */
+    void *reserved[6];       /* must be zero */
+} thrum_processes_opts;
+
+/* What this header stands on: notes the program's constructors; in a worker runs those that are left, and does not
+ * return. */
+typedef void thrum__constructor(int argc, char **argv, char **environment);
+THRUM_API void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const *first,
+                                      thrum__constructor *const *end, int argc, char **argv,
+                                      char **environment);
+
+extern thrum__constructor *const __init_array_start[] __attribute__((weak, visibility("hidden")));
+extern thrum__constructor *const __init_array_end[] __attribute__((weak, visibility("hidden")));
+
+__attribute__((constructor, used)) static void thrum__processes_here(int argc, char **argv,
+                                                                     char **environment) {
+    thrum__processes_enter(thrum__processes_here, __init_array_start, __init_array_end, argc, argv,
+                           environment);
+}
+
+THRUM__END
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* One worker, as the pool's thread sees it: what goes to it and comes from it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pool.h"
+
+/* Jobs on their way to a worker: as many as it does in SPAN_NS, between LEAST and MOST. */
+enum { LEAST = 2, MOST = 128, READ_SIZE = 1 << 16, SPAN_NS = 200000 };
+
+int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
+    int pair[2];
+    char variable[300];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return -errno;
+    snprintf(variable, sizeof variable, THRUM__WORKER_VARIABLE "=%d,%d,%d,%d,%.200s_%d", pair[1],
+             pool->memory, hand->place, (int)getpid(), pool->name, hand->place);
+    char *const argv[] = {program_invocation_name, NULL};
+    __atomic_store_n(&pool->places[hand->place].started, 0, __ATOMIC_RELAXED);
+    *hand = (thrum__hand){.place = hand->place, .socket = pair[0], .state = THRUM__HAND_STARTING};
+    thrum__jobs_init(&hand->jobs);
+    bool sent = thrum__frame_put(&hand->out, THRUM__FRAME_SETUP, 0, pool->initializer, pool->initarg,
+                                 pool->opts.initarg_size);
+    int rc = sent ? fcntl(pair[0], F_SETFL, O_NONBLOCK) : -1;
+    rc = rc == 0 ? thrum__spawn_child(&hand->child,
+                                      &(thrum__spawn){.argv = argv, .variable = variable,
+                                                      .keep = (int[]){pair[1], pool->memory},
+                                                      .n_keep = 2, .output = -1})
+                 : -ENOMEM;
+    close(pair[1]);
+    if (rc != 0) {
+        close(pair[0]);
+        thrum__buffer_free(&hand->out);
+        *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {-1, -1}};
+        return rc;
+    }
+    hand->process = (int)hand->child.pid;
+    pool->n_hands++;
+    thrum__hand_send(hand);
+    return 0;
+}
+
+unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *hand) {
+    if (hand->state != THRUM__HAND_READY)
+        return 0;
+    int64_t many = hand->mean > 0 ? SPAN_NS / hand->mean : LEAST;
+    uint64_t n = many < LEAST ? LEAST : many > MOST ? MOST : (uint64_t)many;
+    if (pool->opts.max_tasks_per_child) {
+        uint64_t left = (uint64_t)pool->opts.max_tasks_per_child - hand->n_sent;
+        n = left + hand->n_jobs < n ? left + hand->n_jobs : n;
+    }
+    return n > hand->n_jobs ? (unsigned)(n - hand->n_jobs) : 0;
+}
+
+bool thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
+    job->id = ++pool->next_id;
+    if (!thrum__frame_put(&hand->out, THRUM__FRAME_TASK, job->index, job->id, job->task.args,
+                          job->task.type->args_size))
+        return false;
+    if (hand->n_jobs == 0)
+        hand->since = thrum__processes_now();
+    thrum__jobs_append(&hand->jobs, job);
+    hand->n_jobs++;
+    hand->n_sent++;
+    return true;
+}
+
+void thrum__hand_send(thrum__hand *hand) {
+    while (thrum__buffer_size(&hand->out) > 0) {
+        ssize_t n = send(hand->socket, hand->out.data + hand->out.begin,
+                         thrum__buffer_size(&hand->out), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return; /* no room now; or nobody there, as will be seen */
+        thrum__buffer_take(&hand->out, (size_t)n);
+    }
+}
+
+void thrum__hand_kill(thrum__hand *hand, thrum__kill why) {
+    thrum__spawn_kill(&hand->child, SIGKILL);
+    hand->state = THRUM__HAND_KILLED;
+    if (hand->killed == THRUM__KILL_NONE)
+        hand->killed = why;
+}
+
+void thrum__hand_retire(thrum__hand *hand) {
+    hand->state = THRUM__HAND_RETIRING;
+    if (hand->n_jobs == 0) {
+        (void)shutdown(hand->socket, SHUT_WR);
+        hand->since = thrum__processes_now();
+    }
+}
+
+/* The job that an answer is for: the first. */
+static thrum__job *answered(thrum__hand *hand, const thrum__frame_view *frame) {
+    thrum__job *job = hand->jobs.first;
+    if (!job || job->id != frame->id)
+        return NULL;
+    (void)thrum__jobs_take(&hand->jobs);
+    hand->n_jobs--;
+    return job;
+}
+
+static bool take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+    thrum__job *job = hand->jobs.first;
+    if (!job || frame->size != job->task.type->result_size || !(job = answered(hand, frame)))
+        return false;
+    if (!thrum__remote_take(job->task.future)) {
+        thrum__job_drop(pool, job);
+        return true;
+    }
+    if (frame->size)
+        memcpy(job->task.result, frame->bytes, frame->size);
+    __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
+    thrum__remote_succeed(job->task.future);
+    free(job);
+    return true;
+}
+
+static bool take_failure(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+    thrum_failure failure;
+    thrum__job *job;
+    if (thrum__frame_failure(frame, &failure) != 0 || !(job = answered(hand, frame)))
+        return false;
+    failure.file = thrum__text_for_ever(failure.file);
+    failure.task = job->task.type->name;
+    thrum__job_fail(pool, job, &failure);
+    return true;
+}
+
+static bool handle(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+    thrum_failure failure;
+    char text[400];
+    switch (frame->kind) {
+    case THRUM__FRAME_HELLO:
+        if (hand->hello)
+            return false;
+        hand->hello = true;
+        if (thrum__table_compare(&pool->table, frame, text, sizeof text) == 0)
+            return true;
+        thrum__processes_break(pool, -EPROTO, text);
+        return false;
+    case THRUM__FRAME_READY:
+        if (!hand->hello || hand->state != THRUM__HAND_STARTING)
+            return false;
+        hand->state = THRUM__HAND_READY;
+        hand->ready = true;
+        pool->bad_starts = 0;
+        return true;
+    case THRUM__FRAME_BROKEN:
+        if (hand->state != THRUM__HAND_STARTING || thrum__frame_failure(frame, &failure) != 0)
+            return false;
+        thrum__processes_break(pool, failure.code, failure.message);
+        return false;
+    case THRUM__FRAME_RESULT:
+        return take_result(pool, hand, frame);
+    case THRUM__FRAME_FAILURE:
+        return take_failure(pool, hand, frame);
+    default:
+        return false;
+    }
+}
+
+/* Returns whether all that has come was in order. */
+static bool handle_all(thrum__processes *pool, thrum__hand *hand) {
+    thrum__frame_view frame;
+    int64_t size;
+    int answers = 0;
+    while ((size = thrum__frame_next(hand->in.data + hand->in.begin, thrum__buffer_size(&hand->in),
+                                     &frame)) > 0) {
+        if (!handle(pool, hand, &frame))
+            return false;
+        answers += frame.kind == THRUM__FRAME_RESULT || frame.kind == THRUM__FRAME_FAILURE;
+        thrum__buffer_take(&hand->in, (size_t)size);
+    }
+    if (answers > 0) {
+        int64_t now = thrum__processes_now(), each = (now - hand->since) / answers;
+        hand->mean = hand->mean && each < hand->mean ? (3 * hand->mean + each) / 4 : each;
+        hand->since = now;
+    }
+    if (hand->state == THRUM__HAND_RETIRING && hand->n_jobs == 0)
+        thrum__hand_retire(hand);
+    return size == 0;
+}
+
+void thrum__hand_receive(thrum__processes *pool, thrum__hand *hand) {
+    while (!hand->eof) {
+        uint8_t *room = thrum__buffer_room(&hand->in, READ_SIZE);
+        size_t size = room ? hand->in.capacity - hand->in.end : 0;
+        ssize_t n = room ? recv(hand->socket, room, size, 0) : -1;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        hand->eof = n <= 0;
+        thrum__buffer_grow(&hand->in, n > 0 ? (size_t)n : 0);
+        if (n > 0 && !handle_all(pool, hand)) {
+            hand->eof = true; /* nothing more is believed */
+            thrum__hand_kill(hand, THRUM__KILL_OTHER);
+        }
+        if (n < (ssize_t)size)
+            return;
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool as its executor sees it. */
+#include "pool.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static __thread const thrum__processes *own; /* the pool whose thread this is */
+
+void thrum__processes_poke(thrum__processes *pool) {
+    const uint64_t one = 1;
+    while (write(pool->wake, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+static const char *check(const thrum_executor_opts *opts, const thrum_processes_opts *more) {
+    static const thrum_processes_opts none;
+    if (!thrum__processes_entered())
+        return "no file of the program includes thrum/processes.h";
+    if (opts->overflow == THRUM_OVERFLOW_CALLER_RUNS)
+        return "THRUM_OVERFLOW_CALLER_RUNS: the caller is no worker process";
+    if (opts->initializer && !thrum__function_place(opts->initializer))
+        return "the initializer is not a function of the program itself";
+    if (!opts->initializer && more->initarg_size)
+        return "initarg_size without an initializer";
+    if (more->max_tasks_per_child < 0 || more->retries < 0)
+        return "max_tasks_per_child or retries is negative";
+    if (isnan(more->time_limit) || more->time_limit < 0)
+        return "time_limit is negative or not a number";
+    if (memcmp(more->reserved, none.reserved, sizeof none.reserved) != 0)
+        return "a reserved option is not zero";
+    return NULL;
+}
+
+static void free_pool(thrum__processes *pool) {
+    thrum_thread_free(pool->thread);
+    if (pool->places)
+        munmap(pool->places, (size_t)pool->max_workers * sizeof *pool->places);
+    if (pool->memory >= 0)
+        close(pool->memory);
+    if (pool->wake >= 0)
+        close(pool->wake);
+    thrum__table_free(&pool->table);
+    free(pool->hands);
+    free(pool->initarg);
+    free(pool->name);
+    free(pool);
+}
+
+static char *name_of(const char *prefix) {
+    static uint32_t counter; /* relaxed */
+    char text[32];
+    snprintf(text, sizeof text, "Processes-%u", __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
+    return strdup(prefix ? prefix : text);
+}
+
+/* Returns 0 or an errno. */
+static int make_shared(thrum__processes *pool) {
+    size_t size = (size_t)pool->max_workers * sizeof *pool->places;
+    pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pool->memory = memfd_create("thrum-processes", MFD_CLOEXEC);
+    if (pool->wake < 0 || pool->memory < 0 || ftruncate(pool->memory, (off_t)size) != 0)
+        return errno;
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->memory, 0);
+    if (mapped == MAP_FAILED)
+        return errno;
+    pool->places = mapped;
+    return 0;
+}
+
+static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
+    thrum__jobs_init(&pool->intake);
+    thrum__jobs_init(&pool->queue);
+    pool->hands = calloc((size_t)pool->max_workers, sizeof *pool->hands);
+    pool->name = name_of(opts->name_prefix);
+    if (pool->opts.initarg_size && (pool->initarg = malloc(pool->opts.initarg_size)))
+        memcpy(pool->initarg, opts->initarg, pool->opts.initarg_size);
+    if (!pool->hands || !pool->name || (pool->opts.initarg_size && !pool->initarg))
+        return -ENOMEM;
+    int rc = thrum__table_make(&pool->table);
+    if (rc == 0)
+        rc = -make_shared(pool);
+    if (rc != 0)
+        return rc;
+    for (int i = 0; i < pool->max_workers; i++)
+        pool->hands[i] = (thrum__hand){.place = i, .socket = -1, .child = {-1, -1}};
+    return thrum_thread_start(&pool->thread, thrum__processes_main, pool,
+                              &(thrum_thread_opts){.name = pool->name, .daemon = true});
+}
+
+static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
+    static const thrum_processes_opts defaults;
+    const thrum_processes_opts *more = opts->backend_opts ? opts->backend_opts : &defaults;
+    const char *bad = check(opts, more);
+    if (bad)
+        thrum__remote_complain("thrum_executor_new: processes: %s", bad);
+    if (bad)
+        return opts->overflow == THRUM_OVERFLOW_CALLER_RUNS || !thrum__processes_entered() ? -ENOTSUP
+                                                                                          : -EINVAL;
+    thrum__processes *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return -ENOMEM;
+    pool->executor = executor;
+    pool->max_workers = opts->max_workers ? opts->max_workers : thrum_default_workers();
+    pool->queue_limit = opts->queue_limit;
+    pool->overflow = opts->overflow;
+    pool->opts = *more;
+    pool->wake = pool->memory = -1;
+    pool->initializer = opts->initializer ? thrum__function_place(opts->initializer) : 0;
+    if (more->initarg_size && !opts->initarg)
+        pool->opts.initarg_size = 0;
+    int rc = make(pool, opts);
+    if (rc == 0)
+        *state = pool;
+    else
+        free_pool(pool);
+    return rc;
+}
+
+/* Under the lock. Returns 0 when there is room and the pool takes tasks. */
+static int take_room(thrum__processes *pool) {
+    while (!pool->refused && !pool->closed && pool->queue_limit && own != pool &&
+           pool->waiting >= pool->queue_limit) {
+        if (pool->overflow == THRUM_OVERFLOW_REFUSE)
+            return -EAGAIN;
+        thrum_condition_wait(&pool->room, &pool->lock);
+    }
+    return pool->refused ? pool->refused : pool->closed ? -ESHUTDOWN : 0;
+}
+
+static int submit(void *state, const thrum__remote_task *task) {
+    thrum__processes *pool = state;
+    int64_t index = thrum__table_index(&pool->table, task->type);
+    if (index < 0) {
+        thrum__remote_complain(index == -EEXIST ? "%s_submit: several tasks are called so"
+                                                : "%s_submit: the task came after the pool was made",
+                               task->type->name);
+        return (int)index;
+    }
+    thrum__job *job = malloc(sizeof *job);
+    if (!job)
+        return -ENOMEM;
+    *job = (thrum__job){.task = *task, .index = (uint32_t)index};
+    thrum_lock_acquire(&pool->lock);
+    int rc = take_room(pool);
+    bool wake = rc == 0 && pool->sleeping;
+    if (rc == 0) {
+        thrum__jobs_append(&pool->intake, job);
+        pool->waiting++;
+        pool->submitted++;
+        pool->sleeping = false;
+        if (wake)
+            thrum__processes_poke(pool); /* under the lock: the pool may be gone as soon as the task is done */
+    }
+    thrum_lock_release(&pool->lock);
+    if (rc != 0)
+        free(job);
+    return rc;
+}
+
+static void cancelled(void *state) {
+    thrum__processes *pool = state;
+    __atomic_store_n(&pool->look, 1, __ATOMIC_RELAXED); /* the event orders it */
+    thrum__processes_poke(pool);
+}
+
+static void close_pool(void *state, bool cancel) {
+    thrum__processes *pool = state;
+    thrum_lock_acquire(&pool->lock);
+    pool->closed = true;
+    pool->cancel = pool->cancel || cancel;
+    thrum_condition_notify_all(&pool->room);
+    thrum__processes_poke(pool);
+    thrum_lock_release(&pool->lock);
+}
+
+static void end(void *state) {
+    thrum__processes *pool = state;
+    (void)thrum_thread_join(pool->thread, NULL);
+    free_pool(pool);
+}
+
+static void fill_stats(void *state, thrum_executor_stats *stats) {
+    thrum__processes *pool = state;
+    thrum_lock_acquire(&pool->lock);
+    stats->submitted = pool->submitted;
+    stats->queued = pool->waiting;
+    thrum_lock_release(&pool->lock);
+    stats->completed = __atomic_load_n(&pool->completed, __ATOMIC_RELAXED);
+    stats->workers = (int)__atomic_load_n(&pool->n_workers, __ATOMIC_RELAXED);
+    stats->idle = (int)__atomic_load_n(&pool->n_idle, __ATOMIC_RELAXED);
+}
+
+static const thrum_backend backend = {open_pool, submit, cancelled, close_pool, end, fill_stats};
+
+const thrum_backend *thrum_processes_backend(void) { return &backend; }
+
+void thrum__processes_own(const thrum__processes *pool) { own = pool; }

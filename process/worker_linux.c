@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker, from the program's constructors to its end. What it is sent is as good as the parent's memory. */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "exec/backend.h"
+#include "table.h"
+
+enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
+
+typedef struct worker {
+    int socket;
+    thrum__place *place;
+    const char *name;
+    thrum__table table;
+    thrum__buffer in, out, args, result;
+    void *initarg; /* stays: the initializer may keep it */
+} worker;
+
+static bool has_entered;
+
+bool thrum__processes_entered(void) { return has_entered; }
+
+/* Whoever cannot talk to the pool any more is of no use. */
+static void end_badly(const char *what) {
+    thrum__remote_complain("a worker of a process pool ends: %s: %s", what, thrum_strerror(-errno));
+    _exit(3);
+}
+
+static void send_all(worker *self) {
+    while (thrum__buffer_size(&self->out) > 0) {
+        ssize_t n = send(self->socket, self->out.data + self->out.begin,
+                         thrum__buffer_size(&self->out), MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            _exit(0); /* the pool is gone, or does not want us */
+        if (n > 0)
+            thrum__buffer_take(&self->out, (size_t)n);
+    }
+}
+
+static void need(bool done) {
+    if (!done) {
+        errno = ENOMEM;
+        end_badly("no memory");
+    }
+}
+
+/* A task's thread never comes back here if it calls pthread_exit(). */
+static void deserted(void *arg) {
+    (void)arg;
+    fflush(NULL);
+    _exit(0);
+}
+
+typedef struct call {
+    const thrum_task_type *type;
+    const void *args;
+    void *result;
+} call;
+
+static void run(void *arg) {
+    call *it = arg;
+    it->type->run(it->args, it->result);
+}
+
+static void do_task(worker *self, const thrum__frame_view *frame) {
+    char text[TEXT_SIZE];
+    thrum_failure failure;
+    const thrum_task_type *type =
+        frame->index < self->table.n ? self->table.types[frame->index] : NULL;
+    errno = EPROTO;
+    if (!type || frame->size != type->args_size)
+        end_badly("a task that is none of this program");
+    /* On the heap, so that they are aligned. */
+    self->args.end = self->args.begin = self->result.end = self->result.begin = 0;
+    need(thrum__buffer_put(&self->args, frame->bytes, frame->size) &&
+         thrum__buffer_room(&self->result, type->result_size + 1));
+    call it = {type, self->args.data, self->result.data};
+    /* release: pairs with begun() */
+    __atomic_store_n(&self->place->started, frame->id, __ATOMIC_RELEASE);
+    if (thrum__remote_run(type->name, run, &it, &failure, text, sizeof text) == 0) {
+        need(thrum__frame_put(&self->out, THRUM__FRAME_RESULT, frame->index, frame->id,
+                              self->result.data, type->result_size));
+    } else {
+        failure.thread = self->name;
+        need(thrum__frame_put_failure(&self->out, THRUM__FRAME_FAILURE, frame->id, &failure));
+    }
+    send_all(self);
+}
+
+typedef struct setup {
+    int (*function)(void *);
+    void *arg;
+    int rc;
+} setup;
+
+static void initialize(void *arg) {
+    setup *it = arg;
+    it->rc = it->function(it->arg);
+    if (it->rc < 0)
+        thrum_raise(it->rc, "the initializer of the pool failed"); /* what it has raised itself wins */
+}
+
+static void do_setup(worker *self, const thrum__frame_view *frame) {
+    char text[TEXT_SIZE];
+    thrum_failure failure;
+    setup it = {thrum__function_at(frame->id), NULL, 0};
+    if (frame->size) {
+        it.arg = self->initarg = malloc(frame->size);
+        need(it.arg != NULL);
+        memcpy(it.arg, frame->bytes, frame->size);
+    }
+    if (frame->id && thrum__remote_run("initializer", initialize, &it, &failure, text, sizeof text)) {
+        failure.thread = self->name;
+        need(thrum__frame_put_failure(&self->out, THRUM__FRAME_BROKEN, 0, &failure));
+    } else {
+        need(thrum__frame_put(&self->out, THRUM__FRAME_READY, 0, 0, NULL, 0));
+    }
+    send_all(self);
+}
+
+static void handle(worker *self, const thrum__frame_view *frame) {
+    if (frame->kind == THRUM__FRAME_SETUP)
+        do_setup(self, frame);
+    else if (frame->kind == THRUM__FRAME_TASK)
+        do_task(self, frame);
+}
+
+/* Returns when the pool has no more for this worker. */
+static void serve(worker *self) {
+    for (;;) {
+        thrum__frame_view frame;
+        int64_t size;
+        while ((size = thrum__frame_next(self->in.data + self->in.begin,
+                                         thrum__buffer_size(&self->in), &frame)) > 0) {
+            handle(self, &frame);
+            thrum__buffer_take(&self->in, (size_t)size);
+        }
+        errno = EPROTO;
+        if (size < 0)
+            end_badly("what it was sent is no frame");
+        uint8_t *room = thrum__buffer_room(&self->in, READ_SIZE);
+        need(room != NULL);
+        ssize_t n = recv(self->socket, room, self->in.capacity - self->in.end, 0);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return;
+        thrum__buffer_grow(&self->in, n > 0 ? (size_t)n : 0);
+    }
+}
+
+static void become(worker *self, int memory, int place) {
+    size_t at = (size_t)place * sizeof(thrum__place), page = (size_t)sysconf(_SC_PAGESIZE);
+    char *mapped = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
+                        (off_t)(at - at % page));
+    if (mapped == MAP_FAILED)
+        end_badly("mmap");
+    close(memory);
+    self->place = (thrum__place *)(void *)(mapped + at % page);
+    need(thrum__table_make(&self->table) == 0 &&
+         thrum__table_put(&self->out, &self->table, (uint64_t)getpid()));
+    send_all(self);
+    pthread_cleanup_push(deserted, NULL);
+    serve(self);
+    pthread_cleanup_pop(0);
+    exit(0);
+}
+
+/* The program's other constructors come first: tasks may need what they make. */
+static void run_the_others(thrum__constructor *self, thrum__constructor *const *first,
+                           thrum__constructor *const *end, int argc, char **argv,
+                           char **environment) {
+    while (first < end && *first != self)
+        first++;
+    for (first++; first < end; first++)
+        if (*first && (uintptr_t)*first != UINTPTR_MAX)
+            (*first)(argc, argv, environment);
+}
+
+void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const *first,
+                            thrum__constructor *const *end, int argc, char **argv,
+                            char **environment) {
+    int socket, memory, place, parent, n = 0;
+    const char *variable = getenv(THRUM__WORKER_VARIABLE);
+    if (has_entered || first == end)
+        return;
+    has_entered = true;
+    if (!variable || sscanf(variable, "%d,%d,%d,%d,%n", &socket, &memory, &place, &parent, &n) != 4 || n == 0)
+        return;
+    /* The pool's thread ends after its workers, or with its process. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(3);
+    static worker it;
+    it.socket = socket;
+    it.name = strdup(variable + n);
+    (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
+    unsetenv(THRUM__WORKER_VARIABLE);
+    run_the_others(self, first, end, argc, argv, environment);
+    become(&it, memory, place);
+}
+
+typedef struct program {
+    uintptr_t address; /* to be found, or 0: only the base */
+    uintptr_t base;
+    bool inside;
+} program;
+
+/* The first object is the program. */
+static int look(struct dl_phdr_info *info, size_t size, void *arg) {
+    program *it = arg;
+    (void)size;
+    it->base = info->dlpi_addr;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && it->address - start < info->dlpi_phdr[i].p_memsz)
+            it->inside = true;
+    }
+    return 1;
+}
+
+uint64_t thrum__function_place(int (*function)(void *)) {
+    program it = {.address = (uintptr_t)function};
+    dl_iterate_phdr(look, &it);
+    return it.inside ? it.address - it.base : 0;
+}
+
+int (*thrum__function_at(uint64_t place))(void *) {
+    program it = {0};
+    dl_iterate_phdr(look, &it);
+    return (int (*)(void *))(it.base + (uintptr_t)place);
+}
