@@ -12,16 +12,18 @@ typedef struct packed {
 
 int64_t thrum__frame_next(const uint8_t *data, size_t n, thrum__frame_view *frame) {
     thrum__frame_head head;
+    *frame = (thrum__frame_view){0};
     if (n < sizeof head)
         return 0;
     memcpy(&head, data, sizeof head);
     if (head.version != THRUM__FRAME_VERSION || head.zero || head.zero_too || head.kind == 0 ||
         head.kind >= THRUM__FRAME_KINDS || head.size > THRUM__FRAME_MAX)
         return -EPROTO;
+    *frame = (thrum__frame_view){(thrum__frame_kind)head.kind, head.index, head.id, NULL,
+                                 (size_t)head.size};
     if (head.size > n - sizeof head)
         return 0;
-    *frame = (thrum__frame_view){(thrum__frame_kind)head.kind, head.index, head.id,
-                                 data + sizeof head, (size_t)head.size};
+    frame->bytes = data + sizeof head;
     return (int64_t)(sizeof head + head.size);
 }
 

@@ -41,7 +41,7 @@ typedef struct thrum__frame_view {
 } thrum__frame_view;
 
 /* Finds the frame that data[0 .. n) begins with. Returns its size with the head, 0 if more must come first, or -EPROTO:
- * no frame begins so. */
+ * no frame begins so. With 0 `*frame` is what is known: without bytes; kind 0 if even the head is not whole. */
 int64_t thrum__frame_next(const uint8_t *data, size_t n, thrum__frame_view *frame);
 
 /* Append a frame. Return false without memory; nothing is appended then. */

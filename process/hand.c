@@ -11,6 +11,9 @@
 
 #include "pool.h"
 
+/* Bytes of a list of tasks and of a failure. */
+enum { HELLO_MOST = 1 << 26, FAILURE_MOST = 1 << 16 };
+
 /* Jobs on their way to a worker: as many as it does in SPAN_NS, between LEAST and MOST. */
 enum { LEAST = 2, MOST = 128, READ_SIZE = 1 << 16, SPAN_NS = 200000 };
 
@@ -19,6 +22,8 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     char variable[300];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return -errno;
+    pair[0] = thrum__spawn_above(pair[0]);
+    pair[1] = thrum__spawn_above(pair[1]);
     snprintf(variable, sizeof variable, THRUM__WORKER_VARIABLE "=%d,%d,%d,%d,%.200s_%d", pair[1],
              pool->memory, hand->place, (int)getpid(), pool->name, hand->place);
     char *const argv[] = {program_invocation_name, NULL};
@@ -27,15 +32,18 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     thrum__jobs_init(&hand->jobs);
     bool sent = thrum__frame_put(&hand->out, THRUM__FRAME_SETUP, 0, pool->initializer, pool->initarg,
                                  pool->opts.initarg_size);
-    int rc = sent ? fcntl(pair[0], F_SETFL, O_NONBLOCK) : -1;
+    int rc = !sent ? -ENOMEM : pair[0] < 0 || pair[1] < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0 ? -EMFILE : 0;
     rc = rc == 0 ? thrum__spawn_child(&hand->child,
                                       &(thrum__spawn){.argv = argv, .variable = variable,
+                                                      .environment = pool->environment,
                                                       .keep = (int[]){pair[1], pool->memory},
                                                       .n_keep = 2, .output = -1})
-                 : -ENOMEM;
-    close(pair[1]);
+                 : rc;
+    if (pair[1] >= 0)
+        close(pair[1]);
     if (rc != 0) {
-        close(pair[0]);
+        if (pair[0] >= 0)
+            close(pair[0]);
         thrum__buffer_free(&hand->out);
         *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {-1, -1}};
         return rc;
@@ -84,7 +92,7 @@ void thrum__hand_send(thrum__hand *hand) {
 }
 
 void thrum__hand_kill(thrum__hand *hand, thrum__kill why) {
-    thrum__spawn_kill(&hand->child, SIGKILL);
+    (void)thrum__spawn_kill(&hand->child, SIGKILL);
     hand->state = THRUM__HAND_KILLED;
     if (hand->killed == THRUM__KILL_NONE)
         hand->killed = why;
@@ -168,6 +176,28 @@ static bool handle(thrum__processes *pool, thrum__hand *hand, const thrum__frame
     }
 }
 
+/* Returns whether the rest of a frame that has come in part is worth waiting for: bytes that nobody has asked for
+ * would swallow all that follows. */
+static bool expected(const thrum__hand *hand, const thrum__frame_view *frame) {
+    const thrum__job *job = hand->jobs.first;
+    if (hand->hello && hand->state != THRUM__HAND_STARTING && !job)
+        return thrum__buffer_size(&hand->in) == 0;
+    switch ((int)frame->kind) {
+    case 0:
+        return true;
+    case THRUM__FRAME_HELLO:
+        return !hand->hello && frame->size <= HELLO_MOST;
+    case THRUM__FRAME_BROKEN:
+        return hand->state == THRUM__HAND_STARTING && frame->size <= FAILURE_MOST;
+    case THRUM__FRAME_FAILURE:
+        return job && frame->id == job->id && frame->size <= FAILURE_MOST;
+    case THRUM__FRAME_RESULT:
+        return job && frame->id == job->id && frame->size == job->task.type->result_size;
+    default:
+        return false;
+    }
+}
+
 /* Returns whether all that has come was in order. */
 static bool handle_all(thrum__processes *pool, thrum__hand *hand) {
     thrum__frame_view frame;
@@ -187,7 +217,7 @@ static bool handle_all(thrum__processes *pool, thrum__hand *hand) {
     }
     if (hand->state == THRUM__HAND_RETIRING && hand->n_jobs == 0)
         thrum__hand_retire(hand);
-    return size == 0;
+    return size == 0 && expected(hand, &frame);
 }
 
 void thrum__hand_receive(thrum__processes *pool, thrum__hand *hand) {
@@ -203,7 +233,7 @@ void thrum__hand_receive(thrum__processes *pool, thrum__hand *hand) {
         thrum__buffer_grow(&hand->in, n > 0 ? (size_t)n : 0);
         if (n > 0 && !handle_all(pool, hand)) {
             hand->eof = true; /* nothing more is believed */
-            thrum__hand_kill(hand, THRUM__KILL_OTHER);
+            thrum__hand_kill(hand, THRUM__KILL_NONSENSE);
         }
         if (n < (ssize_t)size)
             return;

@@ -6,36 +6,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pool.h"
 
-/* So many workers, one after the other, that end before they are ready: it is not by chance. */
+/* So many workers, one after the other, that end before they are ready, or before they begin a job: it is not by
+ * chance. */
 enum { BAD_STARTS = 20 };
 
 static const int64_t GRACE_NS = INT64_C(5000000000); /* for a worker that ends by itself */
+static const int64_t DEAF_NS = 100000000;            /* for one that has closed its socket to be seen dead */
 
 /* Returns whether the worker has begun `job`. */
 static bool begun(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
-    /* acquire: pairs with do_task() */
-    return __atomic_load_n(&pool->places[hand->place].started, __ATOMIC_ACQUIRE) >= job->id;
+    /* acquire: pairs with begin() */
+    uint64_t started = __atomic_load_n(&pool->places[hand->place].started, __ATOMIC_ACQUIRE);
+    return (started & ~THRUM__PLACE_HELD) >= job->id;
+}
+
+static const char *how_it_ended(const thrum__hand *hand, int status, char *text, size_t size) {
+    if (hand->killed == THRUM__KILL_NONSENSE)
+        return "sent what is no frame, and was killed";
+    if (hand->killed == THRUM__KILL_DEAF && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return "has closed its socket, and was killed";
+    thrum__spawn_end_text(status, text, size);
+    return text;
 }
 
 /* The first job of a worker that has ended, which it had begun, or was given too much time for. */
 static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job, int status,
                       thrum__jobs *again) {
     char text[256], end[128];
+    bool limit = hand->killed == THRUM__KILL_LIMIT && hand->aim == job->id;
     thrum_failure failure = {.code = -EPIPE, .message = text, .task = job->task.type->name};
-    if (hand->killed != THRUM__KILL_LIMIT && job->tries < pool->opts.retries &&
-        thrum__remote_requeue(job->task.future)) {
+    if (!limit && job->tries < pool->opts.retries && thrum__remote_requeue(job->task.future)) {
         job->tries++;
         thrum__jobs_append(again, job);
         return;
     }
-    thrum__spawn_end_text(status, end, sizeof end);
     snprintf(text, sizeof text, "worker %.60s_%d (process %d) %s", pool->name, hand->place,
-             hand->process, end);
-    if (hand->killed == THRUM__KILL_LIMIT) {
+             hand->process, how_it_ended(hand, status, end, sizeof end));
+    if (limit) {
         failure.code = -ETIMEDOUT;
         snprintf(text, sizeof text, "it ran longer than %g s: worker %.60s_%d (process %d) was killed",
                  pool->opts.time_limit, pool->name, hand->place, hand->process);
@@ -43,6 +55,13 @@ static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job
     snprintf(end, sizeof end, "%.60s_%d", pool->name, hand->place);
     failure.thread = end;
     thrum__job_fail(pool, job, &failure);
+}
+
+/* Returns whether the first job is to blame, or has to be taken for it. */
+static bool is_its_own(const thrum__processes *pool, const thrum__hand *hand, thrum__job *job) {
+    bool kept_from_it = hand->ready && hand->killed != THRUM__KILL_CANCEL;
+    return (hand->killed == THRUM__KILL_LIMIT && hand->aim == job->id) || begun(pool, hand, job) ||
+           (kept_from_it && ++job->deaths >= BAD_STARTS);
 }
 
 static void end_jobs(thrum__processes *pool, thrum__hand *hand, int status) {
@@ -53,7 +72,7 @@ static void end_jobs(thrum__processes *pool, thrum__hand *hand, int status) {
     for (; (job = thrum__jobs_take(&hand->jobs)) != NULL; first = false) {
         if (thrum_future_cancelled(job->task.future))
             thrum__job_drop(pool, job);
-        else if (first && (hand->killed == THRUM__KILL_LIMIT || begun(pool, hand, job)))
+        else if (first && is_its_own(pool, hand, job))
             end_first(pool, hand, job, status, &again);
         else if (thrum__remote_requeue(job->task.future))
             thrum__jobs_append(&again, job);
@@ -95,14 +114,53 @@ static bool too_long(const thrum__processes *pool, const thrum__hand *hand, int6
     return pool->opts.time_limit > 0 && (double)(now - hand->since) * 1e-9 > pool->opts.time_limit;
 }
 
+/* Keeps the worker from beginning any job after `job`. Returns false if it has done that. */
+static bool hold(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
+    uint64_t *word = &pool->places[hand->place].started;
+    uint64_t started = __atomic_load_n(word, __ATOMIC_RELAXED);
+    while (started <= job->id)
+        if (__atomic_compare_exchange_n(word, &started, started | THRUM__PLACE_HELD, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
+/* Returns whether there is another first job, since the worker has done this one meanwhile: its answer is there. */
+static bool kill_first(thrum__processes *pool, thrum__hand *hand, const thrum__job *job,
+                       thrum__kill why) {
+    uint64_t id = job->id;
+    if (hold(pool, hand, job)) {
+        hand->aim = id;
+        thrum__hand_kill(hand, why);
+        return false;
+    }
+    thrum__hand_receive(pool, hand);
+    if (hand->jobs.first && hand->jobs.first->id == id)
+        thrum__hand_kill(hand, THRUM__KILL_NONSENSE);
+    return true;
+}
+
+/* Whoever ends closes its socket first, so that it is given a moment. */
+static void watch_deaf(thrum__hand *hand, int64_t now) {
+    if (hand->deaf == 0)
+        hand->deaf = now;
+    if (now - hand->deaf > DEAF_NS)
+        thrum__hand_kill(hand, THRUM__KILL_DEAF);
+}
+
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
-    thrum__job *job = hand->jobs.first;
-    if (hand->state != THRUM__HAND_READY && hand->state != THRUM__HAND_RETIRING)
-        return;
-    if (job && thrum_future_cancelled(job->task.future))
-        thrum__hand_kill(hand, THRUM__KILL_CANCEL);
-    else if (job && too_long(pool, hand, now))
-        thrum__hand_kill(hand, THRUM__KILL_LIMIT);
-    else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
-        thrum__hand_kill(hand, THRUM__KILL_OTHER);
+    bool again = true;
+    if (hand->eof && hand->state != THRUM__HAND_KILLED &&
+        (hand->state != THRUM__HAND_RETIRING || hand->n_jobs > 0))
+        watch_deaf(hand, now);
+    while (again && (hand->state == THRUM__HAND_READY || hand->state == THRUM__HAND_RETIRING)) {
+        thrum__job *job = hand->jobs.first;
+        again = false;
+        if (job && thrum_future_cancelled(job->task.future))
+            again = kill_first(pool, hand, job, THRUM__KILL_CANCEL);
+        else if (job && too_long(pool, hand, now))
+            again = kill_first(pool, hand, job, THRUM__KILL_LIMIT);
+        else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
+            thrum__hand_kill(hand, THRUM__KILL_OTHER);
+    }
 }

@@ -159,7 +159,7 @@ static int watch(thrum__processes *pool) {
             least = left < least ? left : least;
         }
         /* Its end is seen by its descriptor, where the system has one. */
-        if (hand->state != THRUM__HAND_NONE && hand->child.pidfd < 0 && least > 10000000)
+        if (hand->state != THRUM__HAND_NONE && (hand->child.pidfd < 0 || hand->eof) && least > 10000000)
             least = 10000000;
     }
     return least == INT64_MAX ? -1 : least < 0 ? 1 : (int)(least / 1000000 > 60000 ? 60000 : least / 1000000 + 1);
@@ -176,10 +176,12 @@ static int fall_asleep(thrum__processes *pool, int timeout) {
 }
 
 static void wait(thrum__processes *pool, struct pollfd *polled, int timeout) {
-    nfds_t n = 1;
+    nfds_t n = 1, most = 1;
     polled[0] = (struct pollfd){pool->wake, POLLIN, 0};
     for (int i = 0; i < pool->max_workers; i++) {
         const thrum__hand *hand = &pool->hands[i];
+        if (hand->state != THRUM__HAND_NONE)
+            most = 3 + 2 * (nfds_t)i; /* the system refuses more than there may be descriptors */
         short events = POLLIN;
         if (thrum__buffer_size(&hand->out) > 0)
             events |= POLLOUT;
@@ -187,7 +189,7 @@ static void wait(thrum__processes *pool, struct pollfd *polled, int timeout) {
         polled[n++] = (struct pollfd){hand->child.pidfd, POLLIN, 0};
     }
     uint64_t count;
-    if (poll(polled, n, fall_asleep(pool, timeout)) <= 0)
+    if (poll(polled, most, fall_asleep(pool, timeout)) <= 0)
         memset(polled, 0, n * sizeof *polled);
     if (polled[0].revents)
         (void)!read(pool->wake, &count, sizeof count);
@@ -197,8 +199,6 @@ static void wait(thrum__processes *pool, struct pollfd *polled, int timeout) {
             thrum__hand_send(hand);
         if (polled[1 + 2 * i].revents & (POLLIN | POLLHUP | POLLERR))
             thrum__hand_receive(pool, hand);
-        if (hand->eof && hand->state != THRUM__HAND_KILLED && hand->state != THRUM__HAND_RETIRING)
-            thrum__hand_kill(hand, THRUM__KILL_NONE); /* it cannot be reached, if it is not dead */
         if (polled[2 + 2 * i].revents || hand->eof || hand->child.pidfd < 0)
             thrum__hand_reap(pool, hand);
     }

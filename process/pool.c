@@ -3,6 +3,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,6 @@ void thrum__processes_poke(thrum__processes *pool) {
 
 static const char *check(const thrum_executor_opts *opts, const thrum_processes_opts *more) {
     static const thrum_processes_opts none;
-    if (!thrum__processes_entered())
-        return "no file of the program includes thrum/processes.h";
     if (opts->overflow == THRUM_OVERFLOW_CALLER_RUNS)
         return "THRUM_OVERFLOW_CALLER_RUNS: the caller is no worker process";
     if (opts->initializer && !thrum__function_place(opts->initializer))
@@ -47,6 +46,7 @@ static void free_pool(thrum__processes *pool) {
     if (pool->wake >= 0)
         close(pool->wake);
     thrum__table_free(&pool->table);
+    thrum__spawn_free_texts(pool->environment);
     free(pool->hands);
     free(pool->initarg);
     free(pool->name);
@@ -63,10 +63,11 @@ static char *name_of(const char *prefix) {
 /* Returns 0 or an errno. */
 static int make_shared(thrum__processes *pool) {
     size_t size = (size_t)pool->max_workers * sizeof *pool->places;
-    pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pool->memory = memfd_create("thrum-processes", MFD_CLOEXEC);
+    pool->wake = thrum__spawn_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    pool->memory = thrum__spawn_above(memfd_create("thrum-processes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (pool->wake < 0 || pool->memory < 0 || ftruncate(pool->memory, (off_t)size) != 0)
         return errno;
+    (void)fcntl(pool->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL); /* no worker takes it away */
     void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->memory, 0);
     if (mapped == MAP_FAILED)
         return errno;
@@ -79,9 +80,10 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     thrum__jobs_init(&pool->queue);
     pool->hands = calloc((size_t)pool->max_workers, sizeof *pool->hands);
     pool->name = name_of(opts->name_prefix);
+    pool->environment = thrum__spawn_environment();
     if (pool->opts.initarg_size && (pool->initarg = malloc(pool->opts.initarg_size)))
         memcpy(pool->initarg, opts->initarg, pool->opts.initarg_size);
-    if (!pool->hands || !pool->name || (pool->opts.initarg_size && !pool->initarg))
+    if (!pool->hands || !pool->name || !pool->environment || (pool->opts.initarg_size && !pool->initarg))
         return -ENOMEM;
     int rc = thrum__table_make(&pool->table);
     if (rc == 0)
@@ -97,12 +99,11 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
 static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
     static const thrum_processes_opts defaults;
     const thrum_processes_opts *more = opts->backend_opts ? opts->backend_opts : &defaults;
-    const char *bad = check(opts, more);
+    const char *refusal = thrum__processes_refusal(), *bad = refusal ? refusal : check(opts, more);
     if (bad)
         thrum__remote_complain("thrum_executor_new: processes: %s", bad);
     if (bad)
-        return opts->overflow == THRUM_OVERFLOW_CALLER_RUNS || !thrum__processes_entered() ? -ENOTSUP
-                                                                                          : -EINVAL;
+        return refusal || opts->overflow == THRUM_OVERFLOW_CALLER_RUNS ? -ENOTSUP : -EINVAL;
     thrum__processes *pool = calloc(1, sizeof *pool);
     if (!pool)
         return -ENOMEM;

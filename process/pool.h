@@ -22,6 +22,7 @@ typedef struct thrum__job {
     uint64_t id; /* of this attempt */
     uint32_t index;
     int tries;
+    int deaths; /* of workers that it was the first for, and that had not begun it */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -40,7 +41,9 @@ typedef enum thrum__kill {
     THRUM__KILL_NONE,
     THRUM__KILL_CANCEL, /* its task was cancelled */
     THRUM__KILL_LIMIT,  /* its task took too long */
-    THRUM__KILL_OTHER   /* it sent no frame, or does not end */
+    THRUM__KILL_NONSENSE, /* it sent no frame, or what was not asked for */
+    THRUM__KILL_DEAF,     /* it cannot be reached any more */
+    THRUM__KILL_OTHER     /* nobody waits for it */
 } thrum__kill;
 
 /* A worker, as its pool sees it. All of it by the pool's thread only. */
@@ -53,6 +56,8 @@ typedef struct thrum__hand {
     thrum__jobs jobs; /* sent, not answered; the first is the one that it runs */
     unsigned n_jobs;
     uint64_t n_sent;  /* since it was started */
+    uint64_t aim;     /* killed: because of that job */
+    int64_t deaf;     /* eof: when that was seen first */
     int64_t since;    /* when it could begin the first */
     int64_t mean;     /* nanoseconds that a task takes, about */
     thrum__buffer in, out;
@@ -69,6 +74,7 @@ typedef struct thrum__processes {
     thrum_processes_opts opts;
     uint64_t initializer;
     void *initarg;
+    char **environment; /* as it was when the pool was made: the program may change its own at any time */
     thrum__table table; /* read-only */
     thrum_thread *thread;
     thrum__place *places; /* shared with the workers */
@@ -164,7 +170,7 @@ void thrum__hand_retire(thrum__hand *hand);
 /* Looks whether the process has ended, and what becomes of its jobs. */
 void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand);
 
-/* Kills a worker whose first task was cancelled, or has taken too long. */
+/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached. */
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now);
 
 #endif

@@ -7,16 +7,25 @@
 #include <stdint.h>
 #include <thrum/processes.h>
 
-/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,NAME", then nobody's any more. */
+/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,NAME", then nobody's any more. A program that
+ * has more rights than who started it (set-user-ID) does not look at it, and makes no pool. */
 #define THRUM__WORKER_VARIABLE "THRUM__PROCESS_WORKER"
 
-/* One place for each worker in the memory that they share with the pool. */
+/* One place for each worker in the memory that they share with the pool.
+ *
+ * started:   the id of the last task that it has begun   set by the worker
+ *     bit 63   HELD: it begins no other                    set by the pool, which then kills it */
 typedef struct thrum__place {
-    uint64_t started; /* release: the id of the last task that it has begun */
+    uint64_t started;
 } __attribute__((aligned(64))) thrum__place;
 
-/* Returns whether a pool may be made: a file of the program includes thrum/processes.h. */
-bool thrum__processes_entered(void);
+#define THRUM__PLACE_HELD (UINT64_C(1) << 63)
+
+/* Returns why no pool may be made here, NULL if one may. */
+const char *thrum__processes_refusal(void);
+
+/* Calls fn(arg) in the main thread before main(). If that thread ends in it (pthread_exit()), so does the process, with 0. */
+void thrum__worker_guard(void (*fn)(void *), void *arg);
 
 /* Returns where `function` lies in the program, the same in every process of it; 0: it is not of the program. */
 uint64_t thrum__function_place(int (*function)(void *));

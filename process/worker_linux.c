@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@
 enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
 
 typedef struct worker {
-    int socket;
+    int socket, parent;
     thrum__place *place;
     const char *name;
     thrum__table table;
@@ -30,8 +31,27 @@ typedef struct worker {
 } worker;
 
 static bool has_entered;
+static bool is_a_copy;
+static bool constructs; /* a worker, in the program's constructors */
 
-bool thrum__processes_entered(void) { return has_entered; }
+const char *thrum__processes_refusal(void) {
+    if (!has_entered)
+        return "no file of the program includes thrum/processes.h";
+    if (getauxval(AT_SECURE))
+        return "the program has more rights than who started it (set-user-ID): its workers would have them too";
+    if (constructs)
+        return "a constructor of the program, which its workers run too, makes the pool: make it in main()";
+    return NULL;
+}
+
+/* The pool's thread ends after its workers, or with its process. */
+static void die_with_parent(const worker *self) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self->parent)
+        _exit(3);
+}
+
+/* The child of a fork in a task is no worker, if it comes back from that. */
+static void leave_after_fork(void) { is_a_copy = true; }
 
 /* Whoever cannot talk to the pool any more is of no use. */
 static void end_badly(const char *what) {
@@ -57,13 +77,6 @@ static void need(bool done) {
     }
 }
 
-/* A task's thread never comes back here if it calls pthread_exit(). */
-static void deserted(void *arg) {
-    (void)arg;
-    fflush(NULL);
-    _exit(0);
-}
-
 typedef struct call {
     const thrum_task_type *type;
     const void *args;
@@ -73,6 +86,16 @@ typedef struct call {
 static void run(void *arg) {
     call *it = arg;
     it->type->run(it->args, it->result);
+}
+
+static void begin(worker *self, uint64_t id) {
+    uint64_t started = __atomic_load_n(&self->place->started, __ATOMIC_RELAXED);
+    do
+        while (started & THRUM__PLACE_HELD)
+            pause(); /* about to be killed */
+    /* release: pairs with begun() */
+    while (!__atomic_compare_exchange_n(&self->place->started, &started, id, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
 }
 
 static void do_task(worker *self, const thrum__frame_view *frame) {
@@ -88,9 +111,11 @@ static void do_task(worker *self, const thrum__frame_view *frame) {
     need(thrum__buffer_put(&self->args, frame->bytes, frame->size) &&
          thrum__buffer_room(&self->result, type->result_size + 1));
     call it = {type, self->args.data, self->result.data};
-    /* release: pairs with begun() */
-    __atomic_store_n(&self->place->started, frame->id, __ATOMIC_RELEASE);
-    if (thrum__remote_run(type->name, run, &it, &failure, text, sizeof text) == 0) {
+    begin(self, frame->id);
+    int code = thrum__remote_run(type->name, run, &it, &failure, text, sizeof text);
+    if (is_a_copy)
+        _exit(0);
+    if (code == 0) {
         need(thrum__frame_put(&self->out, THRUM__FRAME_RESULT, frame->index, frame->id,
                               self->result.data, type->result_size));
     } else {
@@ -122,7 +147,11 @@ static void do_setup(worker *self, const thrum__frame_view *frame) {
         need(it.arg != NULL);
         memcpy(it.arg, frame->bytes, frame->size);
     }
-    if (frame->id && thrum__remote_run("initializer", initialize, &it, &failure, text, sizeof text)) {
+    int code = 0;
+    if (frame->id)
+        code = thrum__remote_run("initializer", initialize, &it, &failure, text, sizeof text);
+    die_with_parent(self); /* another user or other rights: then the system has forgotten it */
+    if (code != 0) {
         failure.thread = self->name;
         need(thrum__frame_put_failure(&self->out, THRUM__FRAME_BROKEN, 0, &failure));
     } else {
@@ -139,7 +168,8 @@ static void handle(worker *self, const thrum__frame_view *frame) {
 }
 
 /* Returns when the pool has no more for this worker. */
-static void serve(worker *self) {
+static void serve(void *arg) {
+    worker *self = arg;
     for (;;) {
         thrum__frame_view frame;
         int64_t size;
@@ -171,9 +201,8 @@ static void become(worker *self, int memory, int place) {
     need(thrum__table_make(&self->table) == 0 &&
          thrum__table_put(&self->out, &self->table, (uint64_t)getpid()));
     send_all(self);
-    pthread_cleanup_push(deserted, NULL);
-    serve(self);
-    pthread_cleanup_pop(0);
+    (void)pthread_atfork(NULL, NULL, leave_after_fork);
+    thrum__worker_guard(serve, self);
     exit(0);
 }
 
@@ -192,21 +221,24 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
                             thrum__constructor *const *end, int argc, char **argv,
                             char **environment) {
     int socket, memory, place, parent, n = 0;
-    const char *variable = getenv(THRUM__WORKER_VARIABLE);
+    const char *variable = secure_getenv(THRUM__WORKER_VARIABLE);
     if (has_entered || first == end)
         return;
     has_entered = true;
     if (!variable || sscanf(variable, "%d,%d,%d,%d,%n", &socket, &memory, &place, &parent, &n) != 4 || n == 0)
         return;
-    /* The pool's thread ends after its workers, or with its process. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-        _exit(3);
     static worker it;
+    it.parent = parent;
+    die_with_parent(&it);
     it.socket = socket;
     it.name = strdup(variable + n);
     (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(memory, F_SETFD, FD_CLOEXEC);
+    (void)prctl(PR_SET_NAME, it.name); /* "exe" otherwise */
     unsetenv(THRUM__WORKER_VARIABLE);
+    constructs = true;
     run_the_others(self, first, end, argc, argv, environment);
+    constructs = false;
     become(&it, memory, place);
 }
 

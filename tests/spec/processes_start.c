@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* What workers start with, and programs that start them at odd times or in odd states. */
+#include "spec.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <thrum/processes.h>
+#include <unistd.h>
+
+static int constructed; /* what thrum_executor_new() gave the constructor below */
+
+/* A pool that is made at the program's start, and so by each worker of itself. */
+__attribute__((constructor)) static void a_constructor_that_makes_a_pool(void) {
+    if (!getenv("SPEC_POOL_IN_CONSTRUCTOR"))
+        return;
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
+    constructed = pool ? 1 : -errno;
+    thrum_executor_free(pool);
+}
+
+THRUM_TASK(int, what_the_constructor_got) { return constructed; }
+
+THRUM_TASK(int, number, (int, x)) { return x; }
+
+THRUM_TASK(int, process) { return (int)getpid(); }
+
+/* What makes the system forget by whose death a process is to be killed. */
+static int another_user(void *arg) {
+    (void)arg;
+    return geteuid() == 0 && setresuid(12345, 12345, 12345) != 0 ? -errno : 0;
+}
+
+THRUM_TASK(void, work_for_ever) {
+    for (;;)
+        pause();
+}
+
+/* To streams that are not there. */
+THRUM_TASK(int, say, (int, x)) {
+    printf("%d\n", x);
+    fprintf(stderr, "%d\n", x);
+    fflush(stdout);
+    return x;
+}
+
+typedef struct value_text {
+    char text[16];
+} value_text;
+
+THRUM_TASK(value_text, variable) {
+    value_text value = {""};
+    const char *found = getenv("SPEC_VARIABLE");
+    snprintf(value.text, sizeof value.text, "%s", found ? found : "?");
+    return value;
+}
+
+static void needs_processes(void) {
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+}
+
+static thrum_executor *pool_with(int n, const thrum_processes_opts *opts) {
+    needs_processes();
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .backend_opts = opts, .max_workers = n,
+                               .name_prefix = "S"});
+    assert_non_null(pool);
+    return pool;
+}
+
+/* The pool does as ever. */
+static void still_works(thrum_executor *pool) {
+    thrum_future *f;
+    for (int i = 0, value = 0; i < 10; i++) {
+        assert_int_equal(number_submit(pool, &f, i), 0);
+        assert_int_equal(number_result(f, &value), 0);
+        assert_int_equal(value, i);
+        thrum_future_free(f);
+    }
+    thrum_executor_free(pool);
+}
+
+static void close_standard_streams(void) {
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+}
+
+static int without_standard_streams(bool before) {
+    if (before)
+        close_standard_streams();
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 2});
+    if (!before)
+        close_standard_streams();
+    for (int i = 0; i < 40; i++) {
+        thrum_future *f;
+        int value = 0;
+        if (say_submit(pool, &f, i) != 0 || say_result(f, &value) != 0 || value != i)
+            return 1;
+        thrum_future_free(f);
+        printf("%d\n", i);
+        fprintf(stderr, "%d\n", i);
+        fflush(stdout);
+    }
+    thrum_executor_free(pool);
+    return 0;
+}
+
+static int none_before(void) { return without_standard_streams(true); }
+
+static int none_after(void) { return without_standard_streams(false); }
+
+static void test_no_standard_streams(void **state) {
+    (void)state;
+    needs_processes();
+    spec_end end;
+    spec_exits(none_before, 0, &end);
+    spec_exits(none_after, 0, &end);
+}
+
+/* Workers are started again and again while the program changes its environment. */
+static void test_the_environment_is_that_of_before(void **state) {
+    (void)state;
+    setenv("SPEC_VARIABLE", "before", 1);
+    thrum_executor *pool = pool_with(2, &(thrum_processes_opts){.max_tasks_per_child = 1});
+    thrum_future *f[20];
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(variable_submit(pool, &f[i]), 0);
+    for (int i = 0; i < 20; i++) {
+        value_text value;
+        while (!thrum_future_done(f[i])) {
+            char name[32];
+            snprintf(name, sizeof name, "SPEC_%u", spec_random(1000));
+            setenv(name, "x", 1);
+            setenv("SPEC_VARIABLE", "after", 1);
+            unsetenv(name);
+        }
+        assert_int_equal(variable_result(f[i], &value), 0);
+        assert_string_equal(value.text, "before");
+        thrum_future_free(f[i]);
+    }
+    thrum_executor_free(pool);
+}
+
+/* Descriptors for some workers of many. */
+static int with_few_descriptors(void) {
+    struct rlimit few = {24, 24};
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 100});
+    setrlimit(RLIMIT_NOFILE, &few);
+    enum { N = 300 };
+    static thrum_future *f[N];
+    for (int i = 0; i < N; i++)
+        if (number_submit(pool, &f[i], i) != 0)
+            return 1;
+    for (int i = 0; i < N; i++) {
+        int value = -1;
+        if (number_result(f[i], &value) != 0 || value != i)
+            return 2;
+        thrum_future_free(f[i]);
+    }
+    thrum_executor_free(pool);
+    return 0;
+}
+
+static void test_few_descriptors(void **state) {
+    (void)state;
+    needs_processes();
+    spec_end end;
+    spec_exits(with_few_descriptors, 0, &end);
+}
+
+/* The constructor makes none in a worker, and one here. */
+static void test_a_pool_made_by_a_constructor(void **state) {
+    (void)state;
+    setenv("SPEC_POOL_IN_CONSTRUCTOR", "1", 1);
+    thrum_executor *pool = pool_with(1, NULL);
+    unsetenv("SPEC_POOL_IN_CONSTRUCTOR");
+    thrum_future *f;
+    int value = 0;
+    assert_int_equal(what_the_constructor_got_submit(pool, &f), 0);
+    assert_int_equal(what_the_constructor_got_result(f, &value), 0);
+    assert_int_equal(value, -ENOTSUP);
+    thrum_future_free(f);
+    still_works(pool);
+}
+
+static int killed_with_a_worker_of_another_user(void) {
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 1, .initializer = another_user});
+    thrum_future *f, *g;
+    int pid;
+    if (process_submit(pool, &f) != 0 || process_result(f, &pid) != 0)
+        return 1;
+    thrum_future_free(f);
+    if (work_for_ever_submit(pool, &g) != 0)
+        return 2;
+    while (!thrum_future_running(g))
+        spec_yield();
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+static void test_no_orphan_of_another_user(void **state) {
+    (void)state;
+    needs_processes();
+    spec_end end;
+    spec_child(killed_with_a_worker_of_another_user, &end);
+    assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_no_standard_streams),
+           cmocka_unit_test(test_the_environment_is_that_of_before),
+           cmocka_unit_test(test_few_descriptors),
+           cmocka_unit_test(test_a_pool_made_by_a_constructor),
+           cmocka_unit_test(test_no_orphan_of_another_user));
