@@ -17,35 +17,52 @@ enum { HELLO_MOST = 1 << 26, FAILURE_MOST = 1 << 16 };
 /* Jobs on their way to a worker: as many as it does in SPAN_NS, between LEAST and MOST. */
 enum { LEAST = 2, MOST = 128, READ_SIZE = 1 << 16, SPAN_NS = 200000 };
 
+/* Returns 0 or a negative errno. */
+static int spawn(thrum__processes *pool, thrum__hand *hand, int socket) {
+    char variable[300];
+    int streams[2] = {-1, -1};
+    char *const argv[] = {program_invocation_name, NULL};
+    int flags = (pool->command ? THRUM__WORKER_COMMAND : 0) | (pool->output ? THRUM__WORKER_OUTPUT : 0);
+    snprintf(variable, sizeof variable, THRUM__WORKER_VARIABLE "=%d,%d,%d,%d,%d,%.200s_%d", socket,
+             pool->memory, hand->place, (int)getpid(), flags, pool->name, hand->place);
+    thrum__spawn how = {.path = pool->path, .argv = pool->command ? pool->command : argv,
+                        .environment = pool->environment, .variable = variable,
+                        .keep = (int[]){socket, pool->memory}, .n_keep = 2, .output = -1,
+                        .group = pool->command != NULL};
+    int rc = 0;
+    if (pool->output) {
+        rc = thrum__output_open(pool->output, pool->name, hand->place, streams);
+        how.streams = streams;
+    }
+    if (rc == 0)
+        rc = thrum__spawn_child(&hand->child, &how);
+    for (int i = 0; i < 2; i++)
+        if (streams[i] >= 0)
+            close(streams[i]);
+    return rc;
+}
+
 int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     int pair[2];
-    char variable[300];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return -errno;
     pair[0] = thrum__spawn_above(pair[0]);
     pair[1] = thrum__spawn_above(pair[1]);
-    snprintf(variable, sizeof variable, THRUM__WORKER_VARIABLE "=%d,%d,%d,%d,%.200s_%d", pair[1],
-             pool->memory, hand->place, (int)getpid(), pool->name, hand->place);
-    char *const argv[] = {program_invocation_name, NULL};
     __atomic_store_n(&pool->places[hand->place].started, 0, __ATOMIC_RELAXED);
     *hand = (thrum__hand){.place = hand->place, .socket = pair[0], .state = THRUM__HAND_STARTING};
     thrum__jobs_init(&hand->jobs);
     bool sent = thrum__frame_put(&hand->out, THRUM__FRAME_SETUP, 0, pool->initializer, pool->initarg,
                                  pool->opts.initarg_size);
     int rc = !sent ? -ENOMEM : pair[0] < 0 || pair[1] < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0 ? -EMFILE : 0;
-    rc = rc == 0 ? thrum__spawn_child(&hand->child,
-                                      &(thrum__spawn){.argv = argv, .variable = variable,
-                                                      .environment = pool->environment,
-                                                      .keep = (int[]){pair[1], pool->memory},
-                                                      .n_keep = 2, .output = -1})
-                 : rc;
+    if (rc == 0)
+        rc = spawn(pool, hand, pair[1]);
     if (pair[1] >= 0)
         close(pair[1]);
     if (rc != 0) {
         if (pair[0] >= 0)
             close(pair[0]);
         thrum__buffer_free(&hand->out);
-        *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {-1, -1}};
+        *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
         return rc;
     }
     hand->process = (int)hand->child.pid;

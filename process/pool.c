@@ -32,6 +32,10 @@ static const char *check(const thrum_executor_opts *opts, const thrum_processes_
         return "max_tasks_per_child or retries is negative";
     if (isnan(more->time_limit) || more->time_limit < 0)
         return "time_limit is negative or not a number";
+    if (more->command && (!more->command[0] || !*more->command[0]))
+        return "command is empty";
+    if (more->output != 0 && more->output != 1)
+        return "output is neither 0 nor 1";
     if (memcmp(more->reserved, none.reserved, sizeof none.reserved) != 0)
         return "a reserved option is not zero";
     return NULL;
@@ -46,7 +50,10 @@ static void free_pool(thrum__processes *pool) {
     if (pool->wake >= 0)
         close(pool->wake);
     thrum__table_free(&pool->table);
+    thrum__output_free(pool->output);
     thrum__spawn_free_texts(pool->environment);
+    thrum__spawn_free_texts(pool->command);
+    free(pool->path);
     free(pool->hands);
     free(pool->initarg);
     free(pool->name);
@@ -75,6 +82,20 @@ static int make_shared(thrum__processes *pool) {
     return 0;
 }
 
+/* Returns 0 or a negative errno. */
+static int make_command(thrum__processes *pool) {
+    const char *const *command = pool->opts.command;
+    if (!command)
+        return 0;
+    pool->path = thrum__spawn_find(command[0]);
+    if (!pool->path) {
+        thrum__remote_complain("thrum_executor_new: processes: command: \"%s\" is not found", command[0]);
+        return -errno;
+    }
+    pool->command = thrum__spawn_texts((char *const *)(uintptr_t)command);
+    return pool->command ? 0 : -ENOMEM;
+}
+
 static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     thrum__jobs_init(&pool->intake);
     thrum__jobs_init(&pool->queue);
@@ -85,9 +106,13 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
         memcpy(pool->initarg, opts->initarg, pool->opts.initarg_size);
     if (!pool->hands || !pool->name || !pool->environment || (pool->opts.initarg_size && !pool->initarg))
         return -ENOMEM;
-    int rc = thrum__table_make(&pool->table);
+    int rc = make_command(pool);
+    if (rc == 0)
+        rc = thrum__table_make(&pool->table);
     if (rc == 0)
         rc = -make_shared(pool);
+    if (rc == 0 && pool->opts.output)
+        rc = thrum__output_new(&pool->output, pool->name);
     if (rc != 0)
         return rc;
     for (int i = 0; i < pool->max_workers; i++)

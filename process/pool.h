@@ -12,6 +12,7 @@
 #include <thrum/thread.h>
 
 #include "exec/backend.h"
+#include "output.h"
 #include "spawn.h"
 #include "table.h"
 #include "worker.h"
@@ -74,6 +75,9 @@ typedef struct thrum__processes {
     thrum_processes_opts opts;
     uint64_t initializer;
     void *initarg;
+    char **command; /* NULL: this program */
+    char *path;     /* of that */
+    thrum__output *output; /* NULL: workers write where the program does */
     char **environment; /* as it was when the pool was made: the program may change its own at any time */
     thrum__table table; /* read-only */
     thrum_thread *thread;

@@ -7,9 +7,14 @@
 #include <stdint.h>
 #include <thrum/processes.h>
 
-/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,NAME", then nobody's any more. A program that
+/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,FLAGS,NAME", then nobody's any more. A program that
  * has more rights than who started it (set-user-ID) does not look at it, and makes no pool. */
 #define THRUM__WORKER_VARIABLE "THRUM__PROCESS_WORKER"
+
+enum {
+    THRUM__WORKER_COMMAND = 1, /* there may be other processes between it and the pool */
+    THRUM__WORKER_OUTPUT = 2   /* its output is read line by line */
+};
 
 /* One place for each worker in the memory that they share with the pool.
  *

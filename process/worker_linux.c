@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "exec/backend.h"
@@ -22,7 +24,7 @@
 enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
 
 typedef struct worker {
-    int socket, parent;
+    int socket, parent, flags;
     thrum__place *place;
     const char *name;
     thrum__table table;
@@ -44,9 +46,32 @@ const char *thrum__processes_refusal(void) {
     return NULL;
 }
 
+/* Where other processes stand between the pool and this one: it sees that nobody is left to talk to. */
+static void *watch_pool(void *arg) {
+    const worker *self = arg;
+    struct pollfd polled[] = {{self->socket, 0, 0},
+                              {(int)syscall(SYS_pidfd_open, self->parent, 0), POLLIN, 0}};
+    while (poll(polled, 2, -1) <= 0 || !(polled[0].revents | polled[1].revents))
+        continue;
+    kill(getpid(), SIGKILL);
+    return NULL;
+}
+
+static void start_watching(worker *self) {
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (pthread_create(&thread, NULL, watch_pool, self) != 0)
+        _exit(3);
+    (void)pthread_detach(thread);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* The pool's thread ends after its workers, or with its process. */
 static void die_with_parent(const worker *self) {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self->parent)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+        (getppid() != self->parent && !(self->flags & THRUM__WORKER_COMMAND)))
         _exit(3);
 }
 
@@ -198,6 +223,8 @@ static void become(worker *self, int memory, int place) {
         end_badly("mmap");
     close(memory);
     self->place = (thrum__place *)(void *)(mapped + at % page);
+    if (getppid() != self->parent)
+        start_watching(self);
     need(thrum__table_make(&self->table) == 0 &&
          thrum__table_put(&self->out, &self->table, (uint64_t)getpid()));
     send_all(self);
@@ -220,15 +247,17 @@ static void run_the_others(thrum__constructor *self, thrum__constructor *const *
 void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const *first,
                             thrum__constructor *const *end, int argc, char **argv,
                             char **environment) {
-    int socket, memory, place, parent, n = 0;
+    int socket, memory, place, parent, flags, n = 0;
     const char *variable = secure_getenv(THRUM__WORKER_VARIABLE);
     if (has_entered || first == end)
         return;
     has_entered = true;
-    if (!variable || sscanf(variable, "%d,%d,%d,%d,%n", &socket, &memory, &place, &parent, &n) != 4 || n == 0)
+    if (!variable || sscanf(variable, "%d,%d,%d,%d,%d,%n", &socket, &memory, &place, &parent,
+                            &flags, &n) != 5 || n == 0)
         return;
     static worker it;
     it.parent = parent;
+    it.flags = flags;
     die_with_parent(&it);
     it.socket = socket;
     it.name = strdup(variable + n);
@@ -236,6 +265,8 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
     (void)fcntl(memory, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_NAME, it.name); /* "exe" otherwise */
     unsetenv(THRUM__WORKER_VARIABLE);
+    if (flags & THRUM__WORKER_OUTPUT)
+        (void)setvbuf(stdout, NULL, _IOLBF, 0);
     constructs = true;
     run_the_others(self, first, end, argc, argv, environment);
     constructs = false;

@@ -43,7 +43,14 @@ typedef struct thrum_processes_opts {
     double time_limit;       /* seconds that a task may run, from when its worker could begin it: then the worker
                               * is killed, and the task fails with -ETIMEDOUT; 0: none */
     int retries;             /* how often a task whose worker died is tried again: tasks are idempotent */
-    void *reserved[6];       /* must be zero */
+    const char *const *command; /* what starts a worker, ends with NULL: a wrapper around this program (nice, taskset,
+                              * valgrind, timeout), or another program that has the same tasks, which is seen to;
+                              * found by PATH, and copied. It hands descriptors and environment on, and is the leader of a
+                              * process group, which is killed as a whole. NULL: this program itself */
+    long output;             /* 1: what a worker writes to stdout and stderr comes out there line by line, with its name
+                              * in front ("Processes-1_0: "), and its stdout is line-buffered; all of it before
+                              * thrum_executor_free() returns. Lines over 8 KiB come in parts. 0: it is left alone */
+    void *reserved[4];       /* must be zero */
 } thrum_processes_opts;
 
 /* What this header stands on: notes the program's constructors; in a worker runs those that are left, and does not
