@@ -48,7 +48,7 @@ test: test-build
 	@cd $(BUILD) && ctest -j2 --output-on-failure --no-label-summary
 
 stress: test-build
-	@cd $(BUILD) && ctest -L stress --verbose --no-label-summary --repeat until-fail:$(TIMES)
+	@cd $(BUILD) && THRUM_STRESS_KILLS=1000 ctest -L stress --verbose --no-label-summary --repeat until-fail:$(TIMES)
 
 bench:
 	@sh tools/need.sh gcc g++ libc6-dev cmake pkg-config

@@ -5,7 +5,8 @@
  *
  * The first two queues are bounded, so that nobody runs too far ahead; only main writes. On Ctrl-C
  * a thread in sigwait() sets the event `stop`: from then on nothing is opened or read. With --pool
- * each job is a task of an executor, which has a queue and workers of its own. */
+ * each job is a task of an executor, which has a queue and workers of its own; with --processes
+ * these are processes, which get a path as plain bytes; the futures go through the first queue. */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <thrum.h>
+#include <thrum/processes.h>
 #include <unistd.h>
 
 enum { MAX_WORKERS = 3500, MAX_JOBS = 50000, MAX_OUTCOMES = 1000, CHUNK = 1 << 16 };
@@ -28,7 +30,17 @@ typedef struct entry {
     int error; /* of FAILED */
     uint32_t crc;
     unsigned long long bytes;
+    thrum_future *future; /* with --processes */
 } entry;
+
+typedef struct name {
+    char text[4096]; /* the system takes no longer path */
+} name;
+
+typedef struct sum {
+    uint32_t crc;
+    unsigned long long bytes;
+} sum;
 
 static thrum_queue *directories, *jobs, *outcomes, *sorted; /* of entries */
 static thrum_executor *pool; /* with --pool, in the place of `jobs` and `threads` */
@@ -39,14 +51,15 @@ static atomic_ullong bytes_found, bytes_read;
 static unsigned long long count[LINK + 1], bytes; /* by kind; of SUMMED */
 static thrum_deadline began;
 static uint32_t table[8][256]; /* of add_bytes() */
-static int workers, null, pooled; /* options */
+static int workers, null, pooled, processes; /* options */
 
 static const char help[] =
-    "Usage: tree_sum [-j N] [-0] [-p] [DIRECTORY]\n"
+    "Usage: tree_sum [-j N] [-0] [-p | -P] [DIRECTORY]\n"
     "Prints checksum, size and path of every file below DIRECTORY (/usr/include), by path.\n\n"
     "  -j, --jobs=N   read N files at a time, 1 to 3500 (default: the CPUs allowed)\n"
     "  -0, --null     end each line with a zero byte, and print odd names as they are\n"
     "  -p, --pool     make every file a task of a pool, instead of a job for own threads\n"
+    "  -P, --processes  the same on N processes, in which a crash costs one file\n"
     "      --help     print this\n\n"
     "A line is 'CRC SIZE PATH', as POSIX cksum has it. Newlines, carriage returns and backslashes\n"
     "in PATH become \\n, \\r, \\\\, and such a line begins with a backslash, as in sha256sum.\n"
@@ -90,22 +103,71 @@ static uint32_t add_bytes(uint32_t crc, const uint8_t *p, size_t n) {
     return crc;
 }
 
-THRUM_TASK(void, sum_file, (entry, e)) {
+/* Returns 0 or an errno, which means nothing once `stop` is set. */
+static int read_file(const char *path, sum *s) {
     uint8_t chunk[CHUNK];
     ssize_t n = 1;
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd = thrum_event_is_set(&stop) ? -1 : open(e.path, flags);
+    int fd = thrum_event_is_set(&stop) ? -1 : open(path, flags);
     while (fd >= 0 && !thrum_event_is_set(&stop) && (n = read(fd, chunk, sizeof(chunk))) > 0) {
-        e.crc = add_bytes(e.crc, chunk, (size_t)n);
-        e.bytes += (unsigned)n;
+        s->crc = add_bytes(s->crc, chunk, (size_t)n);
+        s->bytes += (unsigned)n;
         bytes_read += (unsigned)n;
     }
-    for (unsigned long long length = e.bytes; length > 0; length >>= 8)
-        e.crc = add_bytes(e.crc, (uint8_t[]){length & 255}, 1);
-    e.crc = ~e.crc;
-    finish(&e, n == 0 ? SUMMED : thrum_event_is_set(&stop) ? OTHER : FAILED, errno);
+    int error = n == 0 ? 0 : thrum_event_is_set(&stop) ? ECANCELED : errno;
+    for (unsigned long long length = s->bytes; length > 0; length >>= 8)
+        s->crc = add_bytes(s->crc, (uint8_t[]){length & 255}, 1);
+    s->crc = ~s->crc;
     if (fd >= 0)
         close(fd);
+    return error;
+}
+
+static void finish_file(entry *e, const sum *s, int error) {
+    e->crc = s->crc;
+    e->bytes = s->bytes;
+    finish(e, error == 0 ? SUMMED : thrum_event_is_set(&stop) ? OTHER : FAILED, error);
+}
+
+THRUM_TASK(void, sum_file, (entry, e)) {
+    sum s = {0};
+    int error = read_file(e.path, &s);
+    finish_file(&e, &s, error);
+}
+
+/* In another process, which has a `stop` of its own that nobody sets. */
+THRUM_TASK(sum, sum_there, (name, path)) {
+    sum s = {0};
+    int error = read_file(path.text, &s);
+    if (error != 0)
+        thrum_raise(-error, "%s", path.text);
+    return s;
+}
+
+static void submit_there(entry *e) {
+    name path;
+    if (snprintf(path.text, sizeof(path.text), "%s", e->path) >= (int)sizeof(path.text)) {
+        finish(e, FAILED, ENAMETOOLONG);
+        return;
+    }
+    check("task", sum_there_submit(pool, &e->future, path));
+    put(jobs, e);
+}
+
+/* One of those who wait for results. A task that is cancelled while it runs costs its process. */
+static void *gather(void *arg) {
+    for (entry e; thrum_queue_get(jobs, &e) == 0; thrum_future_free(e.future)) {
+        thrum_waitable any[] = {thrum_future_waitable(e.future), thrum_event_waitable(&stop)};
+        sum s = {0};
+        int which = 0;
+        check("wait", thrum_wait_any(any, 2, THRUM_NEVER, &which));
+        if (which == 1)
+            thrum_future_cancel(e.future);
+        int code = sum_there_result(e.future, &s);
+        bytes_read += s.bytes;
+        finish_file(&e, &s, -code);
+    }
+    return arg;
 }
 
 static void *work(void *arg) {
@@ -126,7 +188,9 @@ static void found(const char *directory, int fd, const char *name) {
         put(directories, &e);
     } else if (S_ISREG(st.st_mode)) {
         bytes_found += (unsigned long long)st.st_size;
-        if (pool != NULL)
+        if (processes)
+            submit_there(&e);
+        else if (pool != NULL)
             check("task", sum_file_submit(pool, NULL, e));
         else
             put(jobs, &e);
@@ -232,16 +296,16 @@ static void print_results(void) {
 
 static char *parse(int argc, char **argv) {
     struct option names[] = {{"jobs", 1, 0, 'j'}, {"null", 0, 0, '0'}, {"pool", 0, 0, 'p'},
-                             {"help", 0, 0, 'h'}, {0}};
+                             {"processes", 0, 0, 'P'}, {"help", 0, 0, 'h'}, {0}};
     char *end = "";
     long n = thrum_default_workers();
-    for (int c; (c = getopt_long(argc, argv, "j:0p", names, NULL)) != -1;)
+    for (int c; (c = getopt_long(argc, argv, "j:0pP", names, NULL)) != -1;)
         if (c == 'j')
             n = strtol(optarg, &end, 10);
         else if (c == '0')
             null = 1;
-        else if (c == 'p')
-            pooled = 1;
+        else if (c == 'p' || c == 'P')
+            pooled = c == 'p', processes = c == 'P';
         else
             exit(c == 'h' && fputs(help, stdout) >= 0 ? 0 : 2); /* getopt has said what is wrong */
     workers = *end == '\0' && n >= 1 && n <= MAX_WORKERS ? (int)n : 0;
@@ -266,24 +330,44 @@ static void block_signals(sigset_t *signals) {
     pthread_sigmask(SIG_BLOCK, signals, NULL); /* threads started later inherit it */
 }
 
+/* Ctrl-C is for all processes of a terminal: the workers leave it to main. */
+static int prepare(void *arg) {
+    sigset_t signals;
+    (void)arg;
+    make_table();
+    block_signals(&signals);
+    return 0;
+}
+
+static thrum_executor *new_pool(void) {
+    thrum_executor_opts opts = {.max_workers = workers, .queue_limit = MAX_JOBS};
+    if (processes) {
+        opts.backend = thrum_processes;
+        opts.queue_limit = MAX_OUTCOMES;
+        opts.initializer = prepare;
+    }
+    return thrum_executor_new(&opts);
+}
+
 int main(int argc, char **argv) {
     static sigset_t signals;
     char *root = parse(argc, argv);
+    block_signals(&signals);
     directories = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_LIFO});
-    jobs = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = MAX_JOBS});
+    jobs = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = processes ? MAX_OUTCOMES
+                                                                                   : MAX_JOBS});
     outcomes = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.maxsize = MAX_OUTCOMES});
     sorted = thrum_queue_new(sizeof(entry), &(thrum_queue_opts){.order = THRUM_PRIORITY,
                                                                 .compare = by_path});
-    if (pooled)
-        pool = thrum_executor_new(
-            &(thrum_executor_opts){.max_workers = workers, .queue_limit = MAX_JOBS});
-    check("start", directories && jobs && outcomes && sorted && (pool || !pooled) ? 0 : -errno);
+    if (pooled || processes)
+        pool = new_pool();
+    bool complete = directories && jobs && outcomes && sorted && (pool || !(pooled || processes));
+    check("start", complete ? 0 : -errno);
     make_table();
     began = thrum_now();
-    block_signals(&signals);
     thrum_thread_free(start(watch_signals, &signals));
     for (int i = 0; !pooled && i < workers; i++)
-        threads[i] = start(work, NULL);
+        threads[i] = start(processes ? gather : work, NULL);
     thrum_thread *walker = start(walk, root);
     collect(isatty(STDERR_FILENO));
     thrum_thread_join(walker, NULL);

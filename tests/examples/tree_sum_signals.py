@@ -16,7 +16,9 @@ from tree_truth import Failed, Tree, as_text, default_signals, expect, run, trut
 COMMAND = sys.argv[1:]
 LONG = 120  # seconds; only a program that hangs needs them
 DRAWN = re.compile(rb"(\d+) files, \d+\.\d MB, \d+\.\d MB/s, (?:at least )?\d+ s left")
-MODES = ([], ["--pool"])
+PROCESSES = ["--processes"]
+# An emulated program does not start itself anew.
+MODES = ([], ["--pool"], PROCESSES) if len(COMMAND) == 1 else ([], ["--pool"])
 CLEAR = b"\r\033[K"
 
 
@@ -81,9 +83,11 @@ def endless(tree, name):
     return False
 
 
-def check_stop(tree, small, number, jobs, mode):
-    # With two workers the small files are done whatever the order; with one perhaps none is.
-    started = Run("-j", str(jobs), *mode, tree.root)
+def check_stop(tree, small, number, workers, mode):
+    # With two workers the small files are done whatever the order; with one perhaps none is. Processes
+    # are sent some tasks ahead, which wait there for the large file.
+    jobs = 1 if mode == PROCESSES else workers
+    started = Run("-j", str(workers), *mode, tree.root)
     started.wait_until_drawn(len(small) if jobs > 1 else 0)
     if jobs > 1:  # then one reads the large file
         threads = started.threads()

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* A thousand workers killed at random moments under load: every future ends, each result is right, and nothing is left
- * behind: no process, no descriptor. Prints its seed. */
+/* Workers killed, a thousand in the full mode, at random moments under load, others that stop, or send nonsense; then programs that are
+ * killed with their pools. Every future ends, each result is right, and nothing is left behind: no process, thread,
+ * descriptor or memory. Prints its seed. stress_processes [KILLS [SEED]]; make stress sets THRUM_STRESS_KILLS. */
 #include <thrum.h>
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thrum/processes.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 3, BATCH = 60 };
+enum { WORKERS = 3, BATCH = 60, KILLS = 300, PROGRAMS = 20 };
+
+static const double LIMIT = 0.2; /* seconds that a task may take, in some pools */
 
 static unsigned seed;
 
@@ -29,19 +36,54 @@ THRUM_TASK(long, twice, (int, x), (int, work)) {
 /* A worker that dies by itself, in the middle of others. */
 THRUM_TASK(void, die, (int, signal)) { kill(getpid(), signal); }
 
+/* In the middle of a task, for good. */
+THRUM_TASK(void, stop) { kill(getpid(), SIGSTOP); }
+
+/* What is no frame, or a part of one, on every socket that it finds; then it works on. */
+THRUM_TASK(void, talk_nonsense, (unsigned, noise), (unsigned, size)) {
+    uint64_t bytes[8] = {UINT64_C(0x74680001) | (uint64_t)(noise % 9) << 32, 0, noise / 9, noise % 64};
+    for (int fd = 3; fd < 64; fd++)
+        (void)send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static unsigned draw(unsigned n) {
     seed = seed * 1103515245u + 12345u;
     return (seed >> 8) % n;
 }
 
-static int descriptors(void) {
+static int entries(const char *folder) {
     int n = 0;
-    DIR *all = opendir("/proc/self/fd");
+    DIR *all = opendir(folder);
     while (all && readdir(all))
         n++;
     if (all)
         closedir(all);
     return n;
+}
+
+/* Returns how many parts of this process's memory it shares with others. The pool's have no name (memfd_create()), so
+ * they end with the last process that has them. */
+static int shared_parts(void) {
+    char line[512];
+    int n = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps))
+        n += strstr(line, "memfd:") != NULL;
+    if (maps)
+        fclose(maps);
+    return n;
+}
+
+typedef struct left {
+    int threads, descriptors, parts;
+} left;
+
+/* A thread that was joined may be seen for a moment yet. */
+static left what_is_there(int threads) {
+    int n;
+    for (int i = 0; (n = entries("/proc/self/task")) > threads && i < 1000000; i++)
+        sched_yield();
+    return (left){n, entries("/proc/self/fd"), shared_parts()};
 }
 
 /* Returns a child process of this one, of those that there are now; 0: none. */
@@ -69,13 +111,39 @@ static void fail(const char *what, int number) {
     abort();
 }
 
+/* Returns 0 or a negative errno; `*twice`: it has a result. */
+static int submit_one(thrum_executor *pool, thrum_future **f, int i, bool limited, bool *twice) {
+    *twice = false;
+    if (draw(20) == 0)
+        return die_submit(pool, f, draw(2) ? SIGKILL : SIGUSR1);
+    if (draw(40) == 0)
+        return talk_nonsense_submit(pool, f, draw(1u << 20), draw(65));
+    if (limited && draw(100) == 0)
+        return stop_submit(pool, f);
+    *twice = true;
+    return twice_submit(pool, f, i, (int)draw(20000));
+}
+
+static void check(thrum_future *f, int i, bool limited, bool twice) {
+    const thrum_failure *failure = thrum_future_error(f);
+    int code = failure ? failure->code : 0;
+    long value;
+    if (code != 0 && code != -EPIPE && code != -ECANCELED && (code != -ETIMEDOUT || !limited))
+        fail(failure->message, code);
+    if (code == -EPIPE && !strstr(failure->message, "was killed"))
+        fail(failure->message, i);
+    if (code == 0 && twice && twice_result(f, &value) == 0 &&
+        value != 2L * i)
+        fail("result", (int)value);
+}
+
 /* Returns how many of the batch failed because their worker died. */
-static int run_batch(thrum_executor *pool, int *kills) {
+static int run_batch(thrum_executor *pool, int *kills, bool limited) {
     thrum_future *f[BATCH];
+    bool twice[BATCH];
     int failed = 0, pid;
     for (int i = 0; i < BATCH; i++) {
-        int rc = draw(20) == 0 ? die_submit(pool, &f[i], draw(2) ? SIGKILL : SIGUSR1)
-                               : twice_submit(pool, &f[i], i, (int)draw(20000));
+        int rc = submit_one(pool, &f[i], i, limited, &twice[i]);
         if (rc != 0)
             fail("submit", rc);
         if (draw(12) == 0 && (pid = some_child()) != 0 && kill(pid, SIGKILL) == 0)
@@ -84,47 +152,85 @@ static int run_batch(thrum_executor *pool, int *kills) {
             (void)thrum_future_cancel(f[draw((unsigned)i + 1)]);
     }
     for (int i = 0; i < BATCH; i++) {
-        const thrum_failure *failure = thrum_future_error(f[i]);
-        int code = failure ? failure->code : 0;
-        if (code != 0 && code != -EPIPE && code != -ECANCELED)
-            fail(failure->message, code);
-        if (code == -EPIPE && !strstr(failure->message, "was killed by signal"))
-            fail(failure->message, i);
-        long value;
-        if (code == 0 && twice_result(f[i], &value) == 0 && value != 2L * i)
-            fail("result", (int)value);
-        failed += code == -EPIPE;
+        check(f[i], i, limited, twice[i]);
+        failed += thrum_future_result(f[i], NULL) == -EPIPE;
         thrum_future_free(f[i]);
     }
     return failed;
 }
 
-int main(int argc, char **argv) {
-    if (getenv("THRUM_TEST_EMULATED"))
-        return 0; /* an emulated program does not start itself anew */
+static thrum_executor *pool_of(int round) {
+    thrum_processes_opts opts = {.max_tasks_per_child = round % 2 ? 50 : 0,
+                                 .time_limit = round % 4 == 3 ? LIMIT : 0};
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = WORKERS, .backend_opts = &opts});
+    if (!pool)
+        fail("pool", errno);
+    return pool;
+}
+
+/* A program with a pool under load, which is killed after a while. The pipe ends when all that had it have ended. */
+static void kill_a_program(void) {
+    int ends[2], status;
+    char byte;
+    if (pipe(ends) != 0)
+        fail("pipe", errno);
+    pid_t pid = fork();
+    if (pid == 0) {
+        thrum_executor *pool = pool_of((int)draw(2));
+        for (unsigned i = 0;; i++) {
+            thrum_future *f;
+            if (twice_submit(pool, &f, (int)i, (int)draw(20000)) != 0)
+                _exit(1);
+            if (i % 50 == 49 && thrum_future_result(f, NULL) == 0 && write(ends[1], "x", 1) != 1)
+                _exit(1);
+            thrum_future_free(f);
+        }
+    }
+    close(ends[1]);
+    for (unsigned n = draw(20); n > 0 && read(ends[0], &byte, 1) == 1; n--)
+        continue;
+    kill(pid, SIGKILL);
+    while (read(ends[0], &byte, 1) == 1)
+        continue;
+    close(ends[0]);
+    if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        fail("a program that was to be killed", status);
+}
+
+static void kill_workers(int wanted, int threads) {
     int kills = 0, failed = 0, batches = 0;
-    int wanted = argc > 1 ? atoi(argv[1]) : getenv("THRUM_STRESS_KILLS") ? atoi(getenv("THRUM_STRESS_KILLS")) : 100;
-    seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : (unsigned)time(NULL);
-    printf("seed %u\n", seed);
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    int before = 0;
-    for (int round = 0; kills < wanted; round++) {
-        thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
-            .backend = thrum_processes, .max_workers = WORKERS,
-            .backend_opts = &(thrum_processes_opts){.max_tasks_per_child = round % 2 ? 50 : 0}});
-        if (!pool)
-            fail("pool", errno);
-        for (int i = 0; i < 5 && kills < wanted; i++, batches++)
-            failed += run_batch(pool, &kills);
+    left before = {0};
+    for (int round = 0; kills < wanted || round < 2; round++) {
+        thrum_executor *pool = pool_of(round);
+        for (int i = 0; i < 5; i++, batches++)
+            failed += run_batch(pool, &kills, round % 4 == 3);
         thrum_executor_free(pool);
         if (waitpid(-1, NULL, WNOHANG) != -1)
             fail("a child is left", round);
+        left now = what_is_there(threads);
         if (round == 0)
-            before = descriptors();
-        if (descriptors() != before)
-            fail("descriptors", descriptors() - before);
+            before = now;
+        if (now.threads > threads || memcmp(&before.descriptors, &now.descriptors, 2 * sizeof(int)) != 0) {
+            printf("descriptors %d, shared parts of memory %d, before %d, %d; threads %d\n",
+                   now.descriptors, now.parts, before.descriptors, before.parts, now.threads);
+            fail("something is left", round);
+        }
     }
     printf("%d batches of %d tasks, %d kills from outside, %d tasks lost their worker\n", batches,
            BATCH, kills, failed);
+}
+
+int main(int argc, char **argv) {
+    if (getenv("THRUM_TEST_EMULATED"))
+        return 0; /* an emulated program does not start itself anew */
+    const char *text = argc > 1 ? argv[1] : getenv("THRUM_STRESS_KILLS");
+    seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : (unsigned)time(NULL);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("seed %u\n", seed);
+    int threads = entries("/proc/self/task") + 1; /* the library's timers */
+    for (int i = 0; i < PROGRAMS; i++) /* first, while this is the only thread */
+        kill_a_program();
+    kill_workers(text ? atoi(text) : KILLS, threads);
     return 0;
 }
