@@ -146,6 +146,7 @@ int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_fa
         *failure = *found;
         failure->message = text;
         failure->thread = NULL;
+        failure->task = name; /* that one's goes with the record */
         thrum__task_mark_read(task);
     }
     thrum__task_unref(task);
