@@ -96,21 +96,26 @@ static bool yield_for_token(thrum__strand *self) {
     return take_token(self);
 }
 
-/* 0 with the token taken, -ETIMEDOUT or -EINTR. */
+/* 0 with the token given, -ETIMEDOUT or -EINTR. Counts itself as awake again, unless os_unpark()
+ * did. */
 static int sleep_for_token(thrum__strand *self, int64_t deadline, bool interruptible) {
     uint32_t word = IDLE;
     if (interruptible && deadline == INT64_MAX)
         deadline--; /* with no deadline at all SA_RESTART would hide the signal */
-    if (!thrum__cas_relaxed(&self->word, &word, ASLEEP))
+    if (!thrum__cas_relaxed(&self->word, &word, ASLEEP)) {
+        thrum__os_awake();
         return 0;
+    }
     for (;;) {
         int rc = thrum__futex_wait(&self->word, ASLEEP, deadline);
         if (thrum__load_relaxed(&self->word) != ASLEEP)
             return 0;
         word = ASLEEP;
         if ((rc == -ETIMEDOUT || (rc == -EINTR && interruptible)) &&
-            thrum__cas_relaxed(&self->word, &word, IDLE))
+            thrum__cas_relaxed(&self->word, &word, IDLE)) {
+            thrum__os_awake();
             return rc;
+        }
     }
 }
 
@@ -130,7 +135,6 @@ static int os_park(thrum__strand *self, int64_t deadline, unsigned flags) {
         thrum__os_asleep();
     int rc = sleep_for_token(self, deadline,
                              (flags & THRUM__PARK_INTERRUPTIBLE) && self->interruptible);
-    thrum__os_awake();
     self->counted = true;
     if (rc != 0)
         return rc;
@@ -142,8 +146,10 @@ static void os_unpark(thrum__strand *strand) {
     thrum__store_relaxed(&strand->waker_cpu, thrum__cpu_current());
     uint32_t *word = &strand->word;
     /* release: pairs with take_token() */
-    if (thrum__xchg_release(word, TOKEN) == ASLEEP)
+    if (thrum__xchg_release(word, TOKEN) == ASLEEP) {
+        thrum__os_awake();          /* from now on it wants a CPU, though it may get none yet */
         thrum__futex_wake(word, 1); /* *strand may be gone from here */
+    }
 }
 
 static void leave(void *unused) {
