@@ -30,18 +30,7 @@ static thrum__slot *take_first(thrum_stream *s) {
     return one;
 }
 
-/* Returns whether something is ready; if not and `wait`, its end will wake the reader. */
-static bool is_ready(thrum_stream *s, bool wait) {
-    thrum__raw_lock_acquire(&s->lock);
-    bool yes = s->first != NULL;
-    s->waiting = wait && !yes;
-    thrum__raw_lock_release(&s->lock);
-    return yes;
-}
-
-/* In the child of a fork: the others are not here. What they had not done is cancelled, and nobody
- * says so: another thread may have been in the middle of that. */
-static void settle_after_fork(thrum_stream *s) {
+void thrum__stream_settle(thrum_stream *s) {
     if (s->generation == thrum__fork_generation())
         return;
     s->generation = thrum__fork_generation();
@@ -57,69 +46,6 @@ static void settle_after_fork(thrum_stream *s) {
         (void)thrum__hook_remove(one->future, &one->hook);
         thrum__stream_append(s, one);
     }
-}
-
-static int await_first(thrum_stream *s, int64_t deadline, bool interruptible) {
-    thrum_future *future = s->first->future;
-    return thrum_future_done(future) ? 0 : thrum__await(future, deadline, interruptible);
-}
-
-/* Waits once; woken for nothing too. */
-static int sleep(thrum_stream *s, int64_t deadline, bool interruptible,
-                 const thrum__circle_wait *circle) {
-    thrum__waiter waiter;
-    thrum__bucket *bucket = thrum__lot_lock(s);
-    if (thrum__load_relaxed(&circle->deadlock) || is_ready(s, true)) {
-        thrum__lot_unlock(bucket);
-        return 0;
-    }
-    thrum__lot_enqueue(bucket, &waiter, s, &thrum__gather_kind);
-    int rc = thrum__lot_park(bucket, &waiter, deadline,
-                             THRUM__PARK_SPIN | (interruptible ? THRUM__PARK_INTERRUPTIBLE : 0));
-    thrum__lot_done(&waiter);
-    return rc;
-}
-
-/* Runs an item that has not started, each in its turn. */
-static int help(thrum_stream *s) {
-    (void)thrum__await_in_circle();
-    for (size_t i = 0; i < s->n && !is_ready(s, false); i++) {
-        const thrum__slot *one = thrum__stream_slot(s, s->hand++ % s->n);
-        if (one->future && thrum__await_help(one->future) && thrum__await_in_circle())
-            return -EDEADLK;
-        settle_after_fork(s);
-    }
-    return 0;
-}
-
-/* Sleeps until something is ready. */
-static int sleep_for_any(thrum_stream *s, int64_t deadline, bool interruptible) {
-    thrum__circle_wait circle = {.targets = &thrum__stream_slot(s, 0)->future,
-                                 .stride = s->stride,
-                                 .n = s->n < INT_MAX ? (int)s->n : INT_MAX,
-                                 .key = s,
-                                 .kind = &thrum__gather_kind};
-    bool watched = thrum__circle_watches(deadline);
-    (void)thrum__await_in_circle();
-    if (watched && !thrum__circle_enter(&circle))
-        return -EDEADLK;
-    int rc = thrum__pool_block();
-    if (rc == 0) {
-        while (rc == 0 && !is_ready(s, false) && !thrum__load_relaxed(&circle.deadlock))
-            rc = sleep(s, deadline, interruptible, &circle);
-        thrum__pool_unblock();
-    }
-    return watched && !thrum__circle_leave(&circle) ? -EDEADLK : rc;
-}
-
-static int await_any(thrum_stream *s, int64_t deadline, bool interruptible) {
-    int rc = 0;
-    if (deadline == INT64_MAX && thrum__pool_worker(s->pool))
-        rc = help(s);
-    if (rc == 0 && !is_ready(s, false) &&
-        (rc = sleep_for_any(s, deadline, interruptible)) == -EDEADLK)
-        return rc;
-    return is_ready(s, false) ? 0 : rc;
 }
 
 static void cancel(const thrum_stream *s, bool running) {
@@ -167,11 +93,10 @@ static int give(thrum_stream *s, thrum__slot *one, void *result) {
 static thrum__slot *next_ready(thrum_stream *s, int64_t deadline, bool interruptible, int *rc) {
     thrum__slot *one = NULL;
     *rc = thrum__stream_refill(s);
-    settle_after_fork(s);
+    thrum__stream_settle(s);
     if (s->outstanding == 0 || (s->opts.unordered && (one = take_first(s)) != NULL))
         return one;
-    *rc = s->opts.unordered ? await_any(s, deadline, interruptible)
-                            : await_first(s, deadline, interruptible);
+    *rc = thrum__stream_await(s, deadline, interruptible);
     return *rc == 0 ? take_first(s) : NULL;
 }
 
@@ -179,7 +104,7 @@ static int read_next(thrum_stream *s, void *result, int64_t deadline, bool inter
     thrum__slot *one = NULL;
     int rc = 0;
     thrum__strand_self(); /* met before a bucket is locked */
-    settle_after_fork(s);
+    thrum__stream_settle(s);
     thrum_future_free(s->read);
     s->read = NULL;
     while (!s->stopped && (one = next_ready(s, deadline, interruptible, &rc)) != NULL) {
@@ -258,7 +183,7 @@ thrum_stream *thrum_stream_new(thrum_executor *executor, int (*next)(void *arg, 
                                size_t item_size, size_t result_size,
                                const thrum_stream_opts *opts) {
     thrum_stream plan = {.pool = executor, .next = next, .arg = arg, .fn = fn,
-                         .result_size = result_size, .failed = UINT64_MAX,
+                         .result_size = result_size, .patience = 1, .failed = UINT64_MAX,
                          .generation = thrum__fork_generation()};
     if (opts)
         plan.opts = *opts;
@@ -308,7 +233,7 @@ void thrum_stream_free(thrum_stream *stream) {
         return;
     thrum__strand_self();
     check_outside(stream);
-    settle_after_fork(stream);
+    thrum__stream_settle(stream);
     cancel_all(stream);
     for (size_t i = 0; i < stream->n; i++) {
         thrum__slot *one = thrum__stream_slot(stream, i);

@@ -41,6 +41,9 @@ struct thrum_stream {
     thrum__slot *held;   /* NULL none */
     size_t outstanding;
     size_t hand;         /* where it looks for something to help with */
+    size_t patience;     /* results that a wait is for: stream_wait.c */
+    unsigned helped;     /* items that it ran */
+    unsigned helps_not;  /* waits in which it is not to run one */
     uint64_t taken;      /* items */
     uint64_t index;      /* of what was read last */
     thrum_future *read;  /* a failure that was read last, NULL none */
@@ -51,7 +54,7 @@ struct thrum_stream {
     thrum__raw_lock lock; /* inside a bucket lock */
     thrum__slot *first;
     thrum__slot **last;
-    bool waiting; /* the reader, for `first` */
+    size_t awaited; /* the reader sleeps until so many more are there; 0: it does not */
     uint64_t failed __attribute__((aligned(8))); /* relaxed: the lowest index that has failed, only
                                                   * with stop_on_error; UINT64_MAX none */
 };
@@ -71,6 +74,14 @@ static inline void thrum__stream_append(thrum_stream *s, thrum__slot *one) {
 /* Takes items from the generator and submits them until the look-ahead is full. Returns 0, or why
  * it cannot go on although nothing is outstanding. */
 int thrum__stream_refill(thrum_stream *s);
+
+/* Waits until the first that is to be read is done, or in an unordered stream any is: 0, or why it
+ * does not. Requires that something is outstanding. */
+int thrum__stream_await(thrum_stream *s, int64_t deadline, bool interruptible);
+
+/* In the child of a fork: the others are not here. What they had not done is cancelled, and nobody
+ * says so: another thread may have been in the middle of that. */
+void thrum__stream_settle(thrum_stream *s);
 
 /* Of the hook of a slot's task in an unordered stream. */
 extern const thrum__hook_ops thrum__stream_hook_ops;

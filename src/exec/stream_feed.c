@@ -45,8 +45,7 @@ static bool note_ready(thrum__slot *one) {
     if (s->generation != thrum__fork_generation())
         return false;
     thrum__raw_lock_acquire(&s->lock);
-    bool wake = s->waiting;
-    s->waiting = false;
+    bool wake = s->awaited > 0 && --s->awaited == 0;
     thrum__stream_append(s, one);
     thrum__raw_lock_release(&s->lock);
     return wake;
