@@ -96,7 +96,12 @@ static int64_t idle_ns(double seconds) {
 }
 
 static void fill(thrum_executor *pool, const thrum_executor_opts *opts) {
-    pool->room_max = opts->queue_limit > INT_MAX ? 0 : (int)opts->queue_limit;
+    int limit = opts->queue_limit > INT_MAX ? 0 : (int)opts->queue_limit;
+    bool runs = opts->overflow == THRUM_OVERFLOW_CALLER_RUNS;
+    pool->limited = limit != 0;
+    pool->room_max = runs ? 0 : limit;
+    pool->credit = (thrum__credit){.limit = runs ? (uint32_t)limit : 0};
+    pool->excess = 0;
     pool->room = (thrum_semaphore)THRUM_SEMAPHORE_INIT(pool->room_max);
     pool->overflow = opts->overflow;
     pool->daemon = opts->daemon;

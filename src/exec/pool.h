@@ -15,6 +15,7 @@
 #include "base/fork.h"
 #include "base/list.h"
 #include "base/raw_lock.h"
+#include "exec/credit.h"
 #include "exec/injector.h"
 #include "exec/ranks.h"
 #include "exec/source.h"
@@ -59,9 +60,10 @@ typedef struct thrum__shard {
 struct thrum_executor {
     uint64_t state __attribute__((aligned(64)));
     int max_workers __attribute__((aligned(64))); /* from here to `workers` read-only */
-    int room_max;                                 /* queue_limit, 0 none */
+    int room_max;                                 /* queue_limit, if `room` counts; 0: it does not */
     thrum_overflow overflow;
     bool daemon;
+    bool limited; /* there is a queue_limit */
     unsigned fork_generation;
     uint32_t generation; /* of this memory: counts the pools in it */
     int64_t idle_ns;     /* INT64_MAX never */
@@ -82,9 +84,10 @@ struct thrum_executor {
     thrum__worker *sleepers; /* the last to sleep first, NULL between two pools; under the bucket
                               * lock */
     thrum_lock first;        /* held while the only worker that could run is being started */
+    uint32_t excess;         /* relaxed: BUSY may be above max_workers because somebody has come
+                              * back from a wait */
     thrum__cold *broken;     /* the initializer's failure; read-only once BROKEN */
     thrum__link listed;      /* among the living; under pools_lock */
-    thrum_semaphore room;    /* with a queue_limit: tasks that may still be queued */
     uint64_t cancelled __attribute__((aligned(64))); /* tasks that were cancelled or taken back,
                                                       * counted by who did that, as its last touch
                                                       * of the pool but for a slot; so is the
@@ -97,6 +100,9 @@ struct thrum_executor {
     uint32_t caller __attribute__((aligned(64))); /* relaxed: the strand whose the next one is, 0
                                                    * nobody's yet */
     uint64_t caller_ran_itself;                   /* relaxed */
+    thrum_semaphore room __attribute__((aligned(64))); /* with `room_max`: tasks that may still be
+                                                        * queued */
+    thrum__credit credit;   /* with a queue_limit where submitters run what finds no room */
     thrum__injector injector;
     thrum__link thens;      /* continuations that wait for other futures; under the bucket lock of
                              * this */

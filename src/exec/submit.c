@@ -135,9 +135,13 @@ static int never_start(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
 
 enum { ROOM, NO_ROOM };
 
+static bool try_room(thrum_executor *pool) {
+    return pool->room_max ? thrum_semaphore_try_acquire(&pool->room) : thrum__credit_take(pool);
+}
+
 /* Takes a place in a queue that has a limit. Returns ROOM, NO_ROOM (run it), or why not. */
 static int take_room(thrum_executor *pool, const thrum__options *options) {
-    if ((options && options->beyond_limit) || thrum_semaphore_try_acquire(&pool->room))
+    if ((options && options->beyond_limit) || try_room(pool))
         return ROOM;
     if (pool->overflow == THRUM_OVERFLOW_REFUSE)
         return -EAGAIN;
@@ -157,6 +161,13 @@ static int take_room(thrum_executor *pool, const thrum__options *options) {
     if (rc != 0)
         thrum_semaphore_release(&pool->room, 1);
     return rc;
+}
+
+static void give_room_back(thrum_executor *pool) {
+    if (pool->room_max)
+        thrum_semaphore_release(&pool->room, 1);
+    else if (pool->limited)
+        thrum__credit_back(pool);
 }
 
 /* The pool was closed or broken meanwhile, or no worker can be had. Returns whether the task will
@@ -208,14 +219,14 @@ int thrum__submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
         return not_made(rc, flags, arg, options);
     if (THRUM__UNLIKELY(options && thrum__options_late(options)))
         return never_start(pool, out, fn, arg, flags, options);
-    if (pool->room_max && (rc = take_room(pool, options)) != ROOM)
+    if (pool->limited && (rc = take_room(pool, options)) != ROOM)
         return rc == NO_ROOM      ? thrum__submit_here(pool, out, fn, arg, flags, options)
                : rc == -ETIMEDOUT ? never_start(pool, out, fn, arg, flags, options)
                                   : not_made(rc, flags, arg, options);
     thrum_future *task = make(pool, THRUM__TASK_REF * (out ? 2 : 1) | flags, fn, arg, options, &rc);
     if (!task) {
-        if (pool->room_max && !(options && options->beyond_limit))
-            thrum_semaphore_release(&pool->room, 1);
+        if (!(options && options->beyond_limit))
+            give_room_back(pool);
         return not_made(rc, flags, arg, options);
     }
     put(pool, task, options); /* without `out` *task may be gone from here */
@@ -314,7 +325,7 @@ int thrum__submit_late(thrum_executor *pool, thrum_future *task, bool continues)
     int rc = refusal(pool, state);
     if (rc != 0 && !(rc == -ESHUTDOWN && continues && !(state & THRUM__POOL_LEAVING)))
         return rc;
-    if (pool->room_max && !thrum_semaphore_try_acquire(&pool->room))
+    if (pool->limited && !try_room(pool))
         return NO_ROOM;
     const uint32_t change = THRUM__TASK_REF - THRUM__TASK_SETTING - THRUM__TASK_PROMISE;
     uint32_t word = thrum__load_relaxed(&task->word);

@@ -205,12 +205,20 @@ int thrum__pool_block(void) {
     return -EAGAIN;
 }
 
+/* Into a slot that may be one too many: then the first who ends a task goes. */
+static void come_back(thrum_executor *pool, uint64_t change) {
+    uint64_t state = thrum__state_add(pool, change);
+    if (THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) > (unsigned)pool->max_workers)
+        /* seq_cst: pairs with too_many() */
+        thrum__xchg_seq_cst(&pool->excess, 1);
+}
+
 void thrum__pool_unblock(void) {
     const thrum__frame *top = thrum__frame_current();
     const thrum__worker *worker = own_worker(top);
     for (const thrum__frame *frame = top; frame; frame = frame->outer)
         if (frame->slot && !thrum__pool_gone(frame->slot))
-            thrum__state_add(frame->slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
+            come_back(frame->slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
     if (worker)
-        thrum__state_add(worker->pool, THRUM__POOL_BUSY - THRUM__POOL_BLOCKED);
+        come_back(worker->pool, THRUM__POOL_BUSY - THRUM__POOL_BLOCKED);
 }

@@ -110,9 +110,19 @@ static void execute(thrum__worker *worker, thrum_future *task) {
     thrum__task_run(task, worker, NULL, NULL, THRUM__TASK_REF);
 }
 
-static bool may_go_on(const thrum_executor *pool) {
-    uint64_t state = thrum__load_relaxed(&pool->state);
-    return THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <= (unsigned)pool->max_workers &&
+static bool too_many(thrum_executor *pool) {
+    /* seq_cst: pairs with come_back(), which has changed the state before */
+    thrum__xchg_seq_cst(&pool->excess, 0);
+    uint64_t state = thrum__state_load(pool);
+    if (THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) <= (unsigned)pool->max_workers)
+        return false;
+    thrum__store_relaxed(&pool->excess, 1); /* for the others */
+    return true;
+}
+
+/* Who submits may change the state for each task that it runs itself: so that is not looked at. */
+static bool may_go_on(thrum_executor *pool) {
+    return !(THRUM__UNLIKELY(thrum__load_relaxed(&pool->excess)) && too_many(pool)) &&
            !thrum__pool_gone(pool);
 }
 

@@ -92,6 +92,63 @@ static void test_a_task_may_wait_for_who_submitted_it(void **state) {
     end();
 }
 
+enum { BACK = 2 };
+static int steps;        /* of what comes back and ends: only so can be told who runs beside whom */
+static bool second_runs; /* atomic, as steps */
+
+static void until_step(int step) {
+    while (__atomic_load_n(&steps, __ATOMIC_ACQUIRE) < step)
+        spec_yield();
+}
+
+static void next_step(void) { __atomic_fetch_add(&steps, 1, __ATOMIC_RELEASE); }
+
+/* The first and the second of them end one after the other. Returns whether what is queued was
+ * started beside it. */
+static void *comes_back(void *index) {
+    int own = (int)(intptr_t)index;
+    thrum_event_set(&started);
+    assert_int_equal(thrum_future_result(promise, NULL), 0);
+    next_step();
+    until_step(BACK + 1 + own);
+    bool seen = false;
+    for (int i = 0; i < 1000 && !seen; i++, spec_yield())
+        seen = __atomic_load_n(&second_runs, __ATOMIC_RELAXED);
+    next_step();
+    return (void *)(intptr_t)seen;
+}
+
+static void *brings_them_back(void *arg) {
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    until_step(BACK);
+    next_step();
+    return arg;
+}
+
+static void *second(void *arg) {
+    __atomic_store_n(&second_runs, true, __ATOMIC_RELAXED);
+    return arg;
+}
+
+static void test_who_is_one_too_many_goes(void **state) {
+    (void)state;
+    thrum_future *back[BACK];
+    begin(1);
+    second_runs = false;
+    steps = 0;
+    for (intptr_t i = 0; i < BACK; i++) {
+        thrum_event_clear(&started);
+        back[i] = submit(comes_back, (void *)i);
+        thrum_event_wait(&started);
+    }
+    thrum_future *futures[] = {submit(brings_them_back, &pool), submit(second, &pool)};
+    for (int i = 0; i < BACK; i++)
+        assert_null(result_of(back[i]));
+    assert_ptr_equal(result_of(futures[0]), &pool);
+    assert_ptr_equal(result_of(futures[1]), &pool);
+    end();
+}
+
 /* Ends the wait for the first, and then what that one needs. */
 static void *first_then_go(void *arg) {
     thrum_future *futures[] = {submit(wait_for_go, arg), promise};
@@ -187,4 +244,5 @@ static void test_a_circle_through_thrum_wait(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
            cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it),
            cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them),
+           cmocka_unit_test(test_who_is_one_too_many_goes),
            cmocka_unit_test(test_a_circle_through_thrum_wait));

@@ -151,7 +151,47 @@ static void test_a_worker_never_waits_for_room(void **state) {
     thrum_executor_free(pool);
 }
 
+enum { LARGE = 256, BETWEEN_LOOKS = LARGE / 64 };
+
+static void submit_many(thrum_executor *pool, int n) {
+    for (int i = 0; i < n; i++)
+        assert_int_equal(thrum_submit(pool, NULL, identity, NULL), 0);
+}
+
+/* Who has found no room does not look for it each time; but it does look. */
+static void test_a_large_limit_and_caller_runs(void **state) {
+    (void)state;
+    thrum_executor_stats stats;
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = LARGE, .overflow = THRUM_OVERFLOW_CALLER_RUNS});
+    assert_non_null(pool);
+    for (int round = 1; round <= 3; round++) {
+        reset();
+        thrum_future *held = submit(pool, wait_for_go, NULL);
+        thrum_event_wait(&started);
+        thrum_executor_get_stats(pool, &stats);
+        uint64_t before = stats.caller_ran;
+        submit_many(pool, LARGE);
+        thrum_executor_get_stats(pool, &stats);
+        assert_int_equal(stats.caller_ran, before);
+        assert_int_equal(stats.queued, LARGE);
+        submit_many(pool, 10);
+        thrum_executor_get_stats(pool, &stats);
+        assert_int_equal(stats.caller_ran, before + 10);
+        assert_int_equal(stats.queued, LARGE);
+        thrum_event_set(&go);
+        result_of(held);
+        for (; stats.queued > 0; thrum_executor_get_stats(pool, &stats))
+            spec_yield();
+        submit_many(pool, BETWEEN_LOOKS);
+        thrum_executor_get_stats(pool, &stats);
+        assert_true(stats.caller_ran < before + 10 + BETWEEN_LOOKS);
+    }
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_overflow_refuse), cmocka_unit_test(test_overflow_caller_runs),
            cmocka_unit_test(test_overflow_block),
            cmocka_unit_test(test_shutdown_frees_blocked_submitters),
-           cmocka_unit_test(test_a_worker_never_waits_for_room));
+           cmocka_unit_test(test_a_worker_never_waits_for_room),
+           cmocka_unit_test(test_a_large_limit_and_caller_runs));
