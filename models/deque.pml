@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's deque of two places (src/exec/deque.c): the owner pushes four tasks, pops, and takes from the top,
- * in any order; two thieves steal as often as they like. A store of bottom that is not seq_cst stays in
+/* A worker's deque of two places (src/exec/deque.c): the owner pushes four tasks, singly or two at once, pops, and takes
+ * from the top, in any order; two thieves steal as often as they like. A store of bottom that is not seq_cst stays in
  * the owner's store buffer for as long as it likes, or until the owner's next read-modify-write.
  *
  * Holds: each task is taken once; who takes one gets what was pushed there; none is left behind.
@@ -52,25 +52,38 @@ inline use(task_) {
     }
 }
 
-/* thrum__deque_push(), top_seen read anew each time: that only says "full" less often. */
+/* thrum__deque_write(), once or twice, and thrum__deque_publish(); top_seen read anew each time: that only says
+ * "full" less often. */
 inline push() {
-    atomic { my_bottom = OWN_BOTTOM; my_top = top };
+    my_bottom = OWN_BOTTOM;
+#ifdef MUTANT_PUBLISH_BEFORE_WRITE
+    my_top = top;
     if
-#ifdef MUTANT_ROOM_FOR_ONE_MORE
-    :: my_bottom - my_top > SIZE
-#else
     :: my_bottom - my_top >= SIZE
-#endif
     :: else ->
        pushed++;
-#ifdef MUTANT_PUBLISH_BEFORE_WRITE
        atomic { XCHG_BOTTOM(my_bottom + 1) };
        slot[my_bottom % SIZE] = pushed
-#else
-       slot[my_bottom % SIZE] = pushed;
-       atomic { XCHG_BOTTOM(my_bottom + 1) }
-#endif
     fi
+#else
+    do
+    :: pushed == TASKS || written > 0 -> break
+    :: pushed < TASKS ->
+       my_top = top;
+       if
+#ifdef MUTANT_ROOM_FOR_ONE_MORE
+       :: my_bottom + written - my_top > SIZE -> break
+#else
+       :: my_bottom + written - my_top >= SIZE -> break
+#endif
+       :: else -> atomic { pushed++; slot[(my_bottom + written) % SIZE] = pushed; written++ }
+       fi
+    od;
+    if
+    :: written > 0 -> atomic { XCHG_BOTTOM(my_bottom + written); written = 0 }
+    :: else
+    fi
+#endif
 }
 
 /* pop(), called by who has seen its task at the bottom */
@@ -182,7 +195,7 @@ inline finish() {
 
 active proctype owner() {
     short my_top, my_bottom;
-    byte task, pushed;
+    byte task, pushed, written;
     bool got;
     do
     :: pushed < TASKS -> push()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The room in the queue of a pool whose submitters run what finds none (THRUM_OVERFLOW_CALLER_RUNS).
- * Workers do not count it: who has used up what there was counts what is queued. */
+/* The room in the queue of a pool whose submitters run what finds none
+ * (THRUM_OVERFLOW_CALLER_RUNS). Workers do not count it: who has used up what there was counts what
+ * is queued. */
 #ifndef THRUM_EXEC_CREDIT_H
 #define THRUM_EXEC_CREDIT_H
 

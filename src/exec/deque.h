@@ -28,6 +28,13 @@ typedef struct thrum__deque {
 /* Adds `task` at the bottom. Returns false when there is no room. Owner. */
 bool thrum__deque_push(thrum__deque *deque, thrum_future *task);
 
+/* The same for several: writes `task` behind the `n` that were written so since the last publish,
+ * where nobody sees it. Returns false when there is no room. Owner. */
+bool thrum__deque_write(thrum__deque *deque, intptr_t n, thrum_future *task);
+
+/* Shows the `n` tasks that were written. Owner. */
+void thrum__deque_publish(thrum__deque *deque, intptr_t n);
+
 /* Takes `task`, if it stands at the bottom: returns whether it did. Owner. */
 bool thrum__deque_pop_this(thrum__deque *deque, const thrum_future *task);
 

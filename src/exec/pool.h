@@ -60,7 +60,7 @@ typedef struct thrum__shard {
 struct thrum_executor {
     uint64_t state __attribute__((aligned(64)));
     int max_workers __attribute__((aligned(64))); /* from here to `workers` read-only */
-    int room_max;                                 /* queue_limit, if `room` counts; 0: it does not */
+    int room_max;                                 /* queue_limit, if `room` counts it, else 0 */
     thrum_overflow overflow;
     bool daemon;
     bool limited; /* there is a queue_limit */
@@ -121,7 +121,8 @@ static inline uint64_t thrum__state_load(const thrum_executor *pool) {
  * missed. */
 static inline uint64_t thrum__state_add(thrum_executor *pool, uint64_t change) {
     /* seq_cst: pairs with thrum__state_load(), thrum__state_take_slot(), thrum__state_add(); and
-     * what follows pairs with thrum__injector_put(), thrum__deque_push(), thrum__ranks_put() */
+     * what follows pairs with thrum__injector_put(), thrum__deque_publish(),
+     * thrum__ranks_put() */
     return thrum__add_seq_cst(&pool->state, change) + change;
 }
 

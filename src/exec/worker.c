@@ -41,7 +41,8 @@ static thrum_future *take_batch(thrum_executor *pool, thrum__worker *worker) {
         return NULL;
     thrum_future *first = thrum__injector_take(injector);
     size_t n = 0;
-    bool moved = false;
+    intptr_t moved = 0;
+    bool between = false;
     if (first && worker) {
         n = BATCH_MAX - 1;
         if (pool->max_workers > 1) {
@@ -55,16 +56,19 @@ static thrum_future *take_batch(thrum_executor *pool, thrum__worker *worker) {
         thrum_future *task = thrum__injector_take(injector);
         if (!task)
             break;
-        moved = true;
+        between = true;
         __builtin_prefetch(task->next);
-        if (!thrum__deque_push(&worker->deque, task)) {
+        if (!thrum__deque_write(&worker->deque, moved, task)) {
             thrum__injector_put(injector, task);
             break;
         }
+        moved++;
     }
+    if (moved)
+        thrum__deque_publish(&worker->deque, moved);
     thrum__injector_unlock(injector);
     /* Between two queues they were visible to nobody: who looked then may have gone to sleep. */
-    if (moved)
+    if (between)
         (void)thrum__pool_notify(pool); /* this worker runs: it cannot fail */
     return first;
 }
