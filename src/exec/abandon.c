@@ -2,7 +2,9 @@
 /* What is queued in a pool is cancelled, or fails. */
 #include <pthread.h>
 
+#include "exec/hook.h"
 #include "exec/options.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "exec/then.h"
 
@@ -42,43 +44,60 @@ static thrum_future *take_all(thrum_executor *pool) {
     return all;
 }
 
-static void abandon(thrum_executor *pool, thrum_future *task, const thrum_failure *failure) {
-    uint32_t word;
-    if (!failure && (word = thrum__task_finish(task, THRUM__TASK_CANCELLED, 0)) != 0) {
+/* Completes `task`, unless somebody has claimed it; a reference of it stays. What is to be called
+ * then goes to `calls`. */
+static void complete(thrum_executor *pool, thrum_future *task, const thrum_failure *failure,
+                     thrum__link *calls) {
+    thrum__link more = THRUM__LIST_INIT(more);
+    uint32_t word = 0;
+    if (!failure) {
+        word = thrum__task_finish(task, THRUM__TASK_CANCELLED, 0);
+        if (word)
+            thrum__pool_cancelled(pool, task);
+    } else if (thrum__task_claim(task, THRUM__TASK_RUNNING)) {
         thrum__pool_cancelled(pool, task);
-        thrum__task_unref(task);
-        if (word & THRUM__TASK_HOOKS)
-            thrum__hooks_run(task);
-    } else if (failure && thrum__task_claim(task, THRUM__TASK_RUNNING)) {
-        thrum__pool_cancelled(pool, task);
-        thrum__task_fail(task, failure, NULL, THRUM__TASK_REF);
-    } else {
-        thrum__task_unref(task);
+        thrum__task_set_failure(task, failure, NULL);
+        word = thrum__task_finish(task, THRUM__TASK_FAILED, 0);
     }
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_take(task, &more);
+    thrum__hooks_pass(&more, calls); /* those behind it get the same failure */
 }
 
+/* What was taken from a pool and is done. A part of its own: exit() in the excepthook does not keep
+ * callbacks from being called. */
 typedef struct abandoned {
-    thrum_executor *pool;
-    thrum_future *first; /* of those that are left */
-    const thrum_failure *failure;
+    thrum__part part;
+    thrum_future *first; /* of those that a reference is left of */
+    thrum__link calls;
 } abandoned;
 
-/* Also the cleanup handler: a callback has ended the thread, the others are completed all the
- * same. */
-static void abandon_all(void *arg) {
+/* Also the cleanup handler: the excepthook has ended the thread. */
+static void let_go(void *arg) {
     abandoned *it = arg;
-    pthread_cleanup_push(abandon_all, it);
+    pthread_cleanup_push(let_go, it);
     for (thrum_future *task; (task = it->first) != NULL;) {
         it->first = task->next;
-        abandon(it->pool, task, it->failure);
+        thrum__task_unref(task);
     }
     pthread_cleanup_pop(0);
-    (void)thrum__then_abandon(it->pool, it->failure);
+    thrum__part_end(&it->part);
+    thrum__hooks_call(&it->calls);
 }
 
-/* Callbacks run when nothing is held. A pool is not freed before each task that it took is counted
- * as cancelled. */
+static void desert(thrum__part *part) { let_go(THRUM__MEMBER(abandoned, part, part)); }
+
+/* All is done before the first callback: one may wait for another of these tasks, or never come
+ * back. A pool is not freed before each task that it took is counted as cancelled. */
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
-    abandoned it = {pool, take_all(pool), failure};
-    abandon_all(&it);
+    static thrum__whole nothing; /* read-only */
+    abandoned it; /* not filled: most of it is for failures */
+    it.first = take_all(pool);
+    thrum__list_init(&it.calls);
+    for (thrum_future *task = it.first; task; task = task->next)
+        complete(pool, task, failure, &it.calls);
+    (void)thrum__then_abandon(pool, failure, &it.calls);
+    thrum__part_begin(&it.part, &nothing);
+    it.part.desert = desert;
+    let_go(&it);
 }

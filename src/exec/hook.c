@@ -96,6 +96,27 @@ void thrum__hooks_take(thrum_future *task, thrum__link *list) {
         thrum__task_unref(task);
 }
 
+void thrum__hooks_pass(thrum__link *list, thrum__link *later) {
+    thrum__hook *kept = NULL; /* the last of the same task in `later` */
+    while (!thrum__list_empty(list)) {
+        thrum__hook *hook = of(list->next);
+        thrum_future *task = call_of(hook)->task;
+        bool last = hook->last;
+        thrum__list_remove(&hook->listed);
+        if (hook->ops->passes && hook->ops->passes(task, hook)) {
+            hook->ops->call(task, hook, list);
+            if (last && kept)
+                kept->last = true;
+            else if (last)
+                thrum__task_unref(task);
+        } else {
+            thrum__list_insert(later, &hook->listed);
+            kept = hook;
+        }
+        kept = last ? NULL : kept;
+    }
+}
+
 /* What thrum__hooks_call() is in the middle of. A part of its own: exit() in one of them does not
  * end the others. */
 typedef struct calls {

@@ -15,6 +15,8 @@ typedef struct thrum__hook_ops {
     /* Called outside of locks, once `task` is done. The hook is its own from there. Hooks of
      * futures that it completes are appended to `more` by thrum__hooks_take(), not called. */
     void (*call)(thrum_future *task, thrum__hook *hook, thrum__link *more);
+    /* Returns whether call would only pass on what became of `task`. NULL: it would not. */
+    bool (*passes)(thrum_future *task, thrum__hook *hook);
     /* As call, when the future was given up: a promise that nobody can complete any more. */
     void (*drop)(thrum__hook *hook, thrum__link *more);
 } thrum__hook_ops;
@@ -42,6 +44,10 @@ bool thrum__hook_remove(thrum_future *task, thrum__hook *hook);
 /* Appends the hooks of `task`, which is done, to `list`; watches are called. Takes over a reference
  * of `task`. */
 void thrum__hooks_take(thrum_future *task, thrum__link *list);
+
+/* Calls those in `list` that only pass on what became of their tasks, and what that appends. The
+ * others, which may never come back, go to `later`. */
+void thrum__hooks_pass(thrum__link *list, thrum__link *later);
 
 /* Calls what stands in `list`, and what that appends: no recursion, however long the chain. Goes on
  * with the rest when one ends the thread. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,32 @@ static void drop_queue(thrum_executor *pool) {
         thrum__task_unref(task);
 }
 
+/* Nobody is left who could use the pool. */
+static void free_sealed(thrum_executor *pool) {
+    while (thrum__pool_queued(pool) != 0)
+        thrum__strand_self()->ops->yield(); /* somebody counts what it has cancelled */
+    drop_queue(pool);
+    for (int i = 0; i < pool->places; i++)
+        thrum__worker_free(pool->workers[i]);
+    pool->places = 0;
+    if (pool->backend)
+        thrum__remote_close(pool);
+    free_memory(pool);
+}
+
+/* Also the cleanup handler: a callback has ended the thread. */
+static void free_closed(void *arg) {
+    thrum_executor *pool = arg;
+    thrum__link calls = THRUM__LIST_INIT(calls);
+    pthread_cleanup_push(free_closed, pool);
+    do {
+        thrum__hooks_call(&calls);
+        (void)thrum__pool_wait(pool, INT64_MAX, false);
+    } while (thrum__then_abandon(pool, &thrum__then_shut_down, &calls) || !thrum__pool_seal(pool));
+    pthread_cleanup_pop(0);
+    free_sealed(pool);
+}
+
 void thrum_executor_free(thrum_executor *pool) {
     if (!pool)
         return;
@@ -176,18 +203,7 @@ void thrum_executor_free(thrum_executor *pool) {
         thrum__panic("thrum_executor_free: a task of pool \"%s\" frees it", pool->name_prefix);
     if (!thrum__pool_gone(pool)) {
         thrum__pool_close(pool, false);
-        do
-            (void)thrum__pool_wait(pool, INT64_MAX, false);
-        while (thrum__then_abandon(pool, &thrum__then_shut_down) || !thrum__pool_seal(pool));
-        while (thrum__pool_queued(pool) != 0)
-            thrum__strand_self()->ops->yield(); /* somebody counts what it has cancelled */
-        drop_queue(pool);
-        for (int i = 0; i < pool->places; i++)
-            thrum__worker_free(pool->workers[i]);
-        pool->places = 0;
-        if (pool->backend)
-            thrum__remote_close(pool);
-        free_memory(pool);
+        free_closed(pool);
         return;
     }
     /* After a fork what the workers were in the middle of stays as it is. */

@@ -53,19 +53,28 @@ static thrum__then *unlist_first(thrum_executor *pool) {
     return first ? THRUM__MEMBER(thrum__then, listed, first) : NULL;
 }
 
-bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure) {
+/* As thrum_future_cancel() does, of one that waits. */
+static void cancel_one(thrum_future *out, thrum__link *more) {
+    uint32_t word = thrum__task_finish(out, THRUM__TASK_CANCELLED, 0);
+    if (word)
+        thrum__then_cancelled(out);
+    if (word & THRUM__TASK_HOOKS)
+        thrum__hooks_take(out, more);
+}
+
+bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure, thrum__link *calls) {
     thrum__link more = THRUM__LIST_INIT(more);
     bool any = false;
     for (thrum__then *it; (it = unlist_first(pool)) != NULL; any = true) {
         uint32_t held = 1;
         if (!failure) {
-            (void)thrum_future_cancel(it->out);
+            cancel_one(it->out, &more);
         } else if (thrum__task_claim(it->out, THRUM__TASK_SETTING)) {
             held += 1 + thrum__hook_remove(it->source, &it->call.hook);
             thrum__then_fail(it->out, failure, NULL, &more);
         }
         thrum__then_drop(it, held);
-        thrum__hooks_call(&more); /* those behind it get the same failure */
+        thrum__hooks_pass(&more, calls); /* those behind it get the same failure */
     }
     return any;
 }

@@ -52,8 +52,8 @@ void thrum__then_died(thrum_future *task);
 /* What becomes of a continuation whose pool was shut down. */
 extern const thrum_failure thrum__then_shut_down;
 
-/* Fails the continuations that wait to be tasks of `pool`, or cancels them (`failure` NULL).
- * Returns whether there were any. */
-bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure);
+/* Fails the continuations that wait to be tasks of `pool`, or cancels them (`failure` NULL);
+ * what is to be called then goes to `calls`. Returns whether there were any. */
+bool thrum__then_abandon(thrum_executor *pool, const thrum_failure *failure, thrum__link *calls);
 
 #endif

@@ -191,6 +191,10 @@ static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     }
 }
 
+static bool passes(thrum_future *source, thrum__hook *hook) {
+    return !THRUM__MEMBER(thrum__then, call.hook, hook)->always && thrum__task_failure(source);
+}
+
 /* Ends the waiting of what the caller has claimed. */
 static void start(firing *at, thrum_future *source, bool listed, thrum__link *more) {
     thrum__then *it = at->it;
@@ -248,7 +252,8 @@ static void given_up(thrum__hook *hook, thrum__link *more) {
     thrum__then_drop(it, held);
 }
 
-const thrum__hook_ops thrum__then_hook_ops = {.call = fire, .drop = given_up};
+const thrum__hook_ops thrum__then_hook_ops = {
+    .call = fire, .passes = passes, .drop = given_up};
 
 /* The end of its function, by pthread_exit() or a cancellation too. */
 static void ended(void *arg) {
