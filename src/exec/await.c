@@ -85,8 +85,9 @@ bool thrum__await_help(thrum_future *task) {
     if ((word & THRUM__TASK_PROMISE) || (word & THRUM__TASK_STATE) != THRUM__TASK_PENDING ||
         self->interruptible)
         return false;
-    return worker && worker->pool == task->pool ? help_as_worker(task, worker)
-                                                : thrum__pool_help(task);
+    if (!worker || worker->pool != task->pool)
+        return thrum__pool_help(task);
+    return !worker->initializes && help_as_worker(task, worker);
 }
 
 bool thrum__await_in_circle(void) {

@@ -165,10 +165,10 @@ bool thrum__pool_no_worker(thrum_executor *pool) {
     return able <= 0;
 }
 
+/* Returns the worker whose slot the current strand has, NULL none. */
 static thrum__worker *own_worker(const thrum__frame *frame) {
-    return frame && frame->executing && frame->worker && !thrum__pool_gone(frame->worker->pool)
-               ? frame->worker
-               : NULL;
+    thrum__worker *worker = frame && frame->executing ? frame->worker : NULL;
+    return worker && !worker->initializes && !thrum__pool_gone(worker->pool) ? worker : NULL;
 }
 
 /* Leaves a slot, as `as`. Returns whether there is somebody who can run what is queued. */

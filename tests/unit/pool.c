@@ -2,6 +2,8 @@
 /* Floor 4: the state of a pool. */
 #include "spec.h"
 
+#include <errno.h>
+
 #include "exec/pool.h"
 
 static void *nothing(void *arg) { return arg; }
@@ -22,4 +24,51 @@ static void test_a_freed_pool_gives_no_slot(void **state) {
     }
 }
 
-SPEC_TESTS(cmocka_unit_test(test_a_freed_pool_gives_no_slot));
+static thrum_event go;
+static thrum_future *promise;
+
+static int fail_when_told(void *arg) {
+    (void)arg;
+    thrum_event_wait(&go);
+    return -EIO;
+}
+
+static void wait_for_promise(thrum_future *future, void *called) {
+    (void)future;
+    thrum_event_set(called);
+    (void)thrum_future_result(promise, NULL);
+}
+
+static void ignore(const thrum_failure *failure, void *arg) {
+    (void)failure;
+    (void)arg;
+}
+
+/* A worker whose initializer has failed calls callbacks, and has no slot that it could leave. */
+static void test_a_worker_without_a_slot_keeps_none(void **state) {
+    (void)state;
+    thrum_event called = {0};
+    thrum_future *future;
+    thrum_set_excepthook(ignore, NULL);
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.max_workers = 1, .initializer = fail_when_told});
+    promise = thrum_future_new();
+    assert_int_equal(thrum_submit(pool, &future, nothing, NULL), 0);
+    thrum_future_add_done_callback(future, wait_for_promise, &called);
+    thrum_event_set(&go);
+    thrum_event_wait(&called);
+    spec_until_waiting(promise, 1);
+    uint64_t counts = thrum__state_load(pool);
+    thrum_future_set_result(promise, NULL);
+    assert_int_equal(THRUM__POOL_COUNT(counts, THRUM__POOL_BUSY), 0);
+    assert_int_equal(THRUM__POOL_COUNT(counts, THRUM__POOL_BLOCKED), 0);
+    assert_int_equal(THRUM__POOL_COUNT(counts, THRUM__POOL_PINNED), 1);
+    assert_int_equal(thrum_future_result(future, NULL), -EIO);
+    thrum_executor_free(pool);
+    thrum_future_free(future);
+    thrum_future_free(promise);
+    thrum_set_excepthook(NULL, NULL);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_a_freed_pool_gives_no_slot),
+           cmocka_unit_test(test_a_worker_without_a_slot_keeps_none));
