@@ -198,13 +198,25 @@ bool thrum__lot_waits(thrum__bucket *bucket, const void *address, const thrum__s
     return false;
 }
 
+/* The last locks that a fork takes: nobody takes another with one of them held. So the child finds
+ * whole what others change under them. */
+static void prepare_fork(void) {
+    for (int i = 0; i < BUCKETS; i++)
+        thrum__raw_lock_acquire(&buckets[i].lock);
+}
+
+static void parent_after_fork(void) {
+    for (int i = 0; i < BUCKETS; i++)
+        thrum__raw_lock_release(&buckets[i].lock);
+}
+
 /* In the child only the forking thread is left, and it waits for nothing. */
 static void child_after_fork(void) {
     for (int i = 0; i < BUCKETS; i++)
         buckets[i] = (thrum__bucket){.lock = {0}};
 }
 
-static const thrum__fork_hooks fork_hooks = {.child = child_after_fork};
+static const thrum__fork_hooks fork_hooks = {prepare_fork, parent_after_fork, child_after_fork};
 
 __attribute__((constructor)) static void register_fork(void) {
     thrum__fork_register(THRUM__FORK_LOT, &fork_hooks);
