@@ -49,7 +49,8 @@ THRUM_API int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *
 /* Blocks until `thread` has ended; any number of threads may join, any number of times. Returns 0
  * and what fn returned in `*result` (which may be NULL), or the thread's failure code
  * (thrum_raise(), -ECANCELED after pthread_exit, cancellation or in a forked child), with
- * `*result` NULL. Joining oneself is misuse: a line on stderr, and the program ends. */
+ * `*result` NULL. A thread that has called exit() never ends; but for main, which waits with it for
+ * the end of the program, who joins it gets -ECANCELED. Joining oneself is misuse: a line on stderr, and the program ends. */
 THRUM_API int thrum_thread_join(thrum_thread *thread, void **result);
 
 /* As thrum_thread_join(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
@@ -62,7 +63,7 @@ THRUM_API int thrum_thread_join_until(thrum_thread *thread, thrum_deadline deadl
  * as long as the handle. */
 THRUM_API const thrum_failure *thrum_thread_error(thrum_thread *thread);
 
-/* Returns a waitable that is ready when the thread has ended. Cannot fail; any thread. */
+/* Returns a waitable that is ready when the thread can be joined without blocking. Cannot fail; any thread. */
 THRUM_API thrum_waitable thrum_thread_waitable(thrum_thread *thread);
 
 /* Drops the handle; a running thread goes on. Does nothing for NULL. No other call with the same

@@ -152,7 +152,7 @@ void thrum__strand_unlist(thrum__strand *strand) {
     thrum__registry_lock();
     thrum__list_remove(&strand->listed);
     if (thrum__strand_main == strand)
-        thrum__strand_main = NULL;
+        thrum__store_relaxed(&thrum__strand_main, NULL);
     thrum__registry_unlock();
 }
 
@@ -192,7 +192,7 @@ static void child_after_fork(void) {
         thrum__list_insert(&registry, &self->listed);
     else
         self = thrum__strand_self();
-    thrum__strand_main = self;
+    thrum__store_relaxed(&thrum__strand_main, self);
     self->native_id = thrum__os_native_id();
 }
 

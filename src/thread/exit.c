@@ -82,13 +82,22 @@ static int wait_for_one(thrum_thread *thread, int64_t deadline) {
     return rc == 0 ? -EAGAIN : rc;
 }
 
+/* The strand is inside exit(), and comes back to nothing: who waits for what it was doing, or for its
+ * end, goes on. */
+static void leave_for_good(const thrum__strand *self) {
+    thrum__timer_leave();
+    if (more())
+        more()->desert();
+    thrum_thread *thread = thrum__thread_of(self);
+    if (thread)
+        thrum__thread_exempt(thread);
+}
+
 static void wait_for_threads(void) {
     int64_t deadline = thrum_in(NOTICE_SECONDS).ns;
     int rc;
     thrum__store_relaxed(&exiting, thrum__strand_self()->id);
-    thrum__timer_leave();
-    if (more())
-        more()->desert();
+    leave_for_good(thrum__strand_self());
     do {
         bool timers;
         thrum_thread *thread = oldest_regular(&timers);
@@ -109,16 +118,7 @@ static void park_second_exit(void) {
     if (thrum__load_relaxed(&exiting) == self->id)
         return;
     atexit(park_second_exit);
-    thrum__timer_leave();
-    if (more())
-        more()->desert();
-    thrum_thread *thread = thrum__thread_of(self);
-    if (thread) {
-        thrum__registry_lock();
-        thrum__store_relaxed(&thread->exempt, true);
-        thrum__registry_unlock();
-        thrum__lot_unpark_all(&thread->ended);
-    }
+    leave_for_good(self);
     for (;;)
         thrum_sleep_until(THRUM_NEVER);
 }

@@ -83,7 +83,7 @@ static void on_end(thrum__strand *strand) {
     strand->thread = NULL;
     thrum__list_remove(&strand->listed);
     if (is_main)
-        thrum__strand_main = NULL;
+        thrum__store_relaxed(&thrum__strand_main, NULL);
     thrum__registry_unlock();
     if (thread) {
         thrum__thread_ended(thread);

@@ -23,21 +23,33 @@ static uint32_t ident_of_waited(const void *ended) {
 static const thrum__wait_kind thread_kind = {"thread", ident_of_waited};
 
 static bool has_ended(const thrum_thread *thread) {
-    /* acquire: pairs with thrum__thread_ended(), end() */
+    /* acquire: pairs with wake(), end() */
     return thrum__load_acquire(&thread->ended) != 0;
 }
 
-void thrum__thread_ended(thrum_thread *thread) {
+/* Wakes who waits for its end; `ended`: that has come. */
+static void wake(thrum_thread *thread, bool ended) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__waiter *waiter;
     thrum__bucket *bucket = thrum__lot_lock(&thread->ended);
-    /* release: pairs with has_ended() */
-    thrum__store_release(&thread->ended, 1);
+    if (ended)
+        /* release: pairs with has_ended() */
+        thrum__store_release(&thread->ended, 1);
     while ((waiter = thrum__lot_first(bucket, &thread->ended)) != NULL)
         thrum__lot_grant(bucket, waiter, &granted);
     thrum__observers_wake(bucket, &thread->ended, &granted);
     thrum__lot_unlock(bucket);
     thrum__lot_unpark(&granted);
+}
+
+void thrum__thread_ended(thrum_thread *thread) { wake(thread, true); }
+
+void thrum__thread_exempt(thrum_thread *thread) {
+    thrum__thread_cancelled(thread);
+    thrum__registry_lock();
+    thrum__store_relaxed(&thread->exempt, true);
+    thrum__registry_unlock();
+    wake(thread, false);
 }
 
 int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptible,
@@ -99,7 +111,7 @@ static void end(void *arg) {
     thrum__list_remove(&thread->own.listed);
     thread->strand = NULL;
     if (thrum__strand_main == &thread->own)
-        thrum__strand_main = NULL;
+        thrum__store_relaxed(&thrum__strand_main, NULL);
     bool forgotten = thread->handles == 0;
     thread->reaped = forgotten;
     /* In the same hold as the unlisting: a fork must not see one without the other. */
@@ -213,16 +225,22 @@ int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *arg,
     return 0;
 }
 
+/* Main is not waited for: joining a thread that is inside exit() it waits for the end. */
+static bool is_main(const thrum__strand *self) {
+    return self == thrum__load_relaxed(&thrum__strand_main);
+}
+
 static int join(thrum_thread *thread, int64_t deadline, bool interruptible, void **result,
                 const char *caller) {
     const thrum__strand *self = thrum__strand_self();
     if (thread == NULL || thread == thrum__thread_of(self))
         thrum__panic("%s: %s \"%s\"", caller, thread ? "a thread joins itself:" : "thread is",
                      thread ? thrum_thread_name(thread) : "NULL");
-    int rc = thrum__thread_wait(thread, deadline, interruptible, false);
+    int rc = thrum__thread_wait(thread, deadline, interruptible, !is_main(self));
     if (rc != 0)
         return rc;
-    thrum__thread_reap(thread, deadline == INT64_MAX);
+    if (has_ended(thread))
+        thrum__thread_reap(thread, deadline == INT64_MAX);
     if (result)
         *result = thread->result;
     return thread->failure.code;
@@ -260,7 +278,12 @@ bool thrum_thread_is_alive(const thrum_thread *thread) { return !has_ended(threa
 
 static const thrum__wait_kind observed_kind = {"thread", NULL};
 
-static bool ready(void *thread) { return has_ended(thread); }
+/* Returns whether a join by the current strand would not block. */
+static bool ready(void *thread) {
+    const thrum_thread *it = thread;
+    return has_ended(it) ||
+           (thrum__load_relaxed(&it->exempt) && !is_main(thrum__strand_peek()));
+}
 
 static const void *address(void *thread) { return &((thrum_thread *)thread)->ended; }
 

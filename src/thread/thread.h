@@ -29,7 +29,7 @@ struct thrum_thread {
     bool daemon;           /* read-only */
     bool passes_daemon;    /* own: what threads that it starts are by default */
     bool started_here;     /* read-only: by thrum_thread_start() */
-    bool exempt;           /* parked in a second exit(), will never end; under the registry lock */
+    bool exempt;           /* inside exit(), will never end; under the registry lock */
     uint32_t ended;        /* 0, then 1 for ever: the address that joiners wait at */
     thrum_event started;
     unsigned generation; /* read-only: thrum__fork_generation() at its start */
@@ -59,6 +59,10 @@ void thrum__thread_unref(thrum_thread *thread);
 
 /* Publishes that `thread` has ended, with its joiners woken. */
 void thrum__thread_ended(thrum_thread *thread);
+
+/* The current thread, `thread`, is inside exit(): its end does not wait for it, and it counts as
+ * having failed with -ECANCELED for who joins it, but for main. */
+void thrum__thread_exempt(thrum_thread *thread);
 
 /* Blocks until `thread` has ended: 0, -ETIMEDOUT or -EINTR. With `exempt_too`, also until it is
  * exempt. */

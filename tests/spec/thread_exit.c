@@ -172,6 +172,63 @@ static void test_the_thread_inside_exit_is_not_waited_for(void **state) {
     assert_int_equal(spec_count_text(end.text, "finished\n"), 1);
 }
 
+static thrum_thread *target;
+
+static void say_rc(const char *text, int rc) {
+    char line[80];
+    snprintf(line, sizeof line, "%s %d\n", text, rc);
+    say(line);
+}
+
+static void *join_target(void *arg) {
+    say_rc("joined", thrum_thread_join(target, NULL));
+    return arg;
+}
+
+static void *wait_for_target(void *arg) {
+    thrum_waitable one = thrum_thread_waitable(target);
+    say_rc("ready", thrum_wait_any(&one, 1, THRUM_NEVER, NULL));
+    say_rc("joined", thrum_thread_error(target)->code);
+    return arg;
+}
+
+static int exit_beside_joiners(void) {
+    thrum_event_clear(&go);
+    if (thrum_thread_start(&target, call_exit, (void *)9, NULL) || start(join_target, 0) ||
+        start(wait_for_target, 0))
+        return 1;
+    spec_until_strands_waiting(3);
+    thrum_event_set(&go);
+    thrum_thread_join(target, NULL);
+    say("main goes on\n");
+    return 1;
+}
+
+/* As a rule it comes after the exit() has begun. */
+static void *join_late(void *arg) {
+    thrum_event_wait(&go);
+    return join_target(arg);
+}
+
+static int exit_of_main_beside_joiners(void) {
+    thrum_event_clear(&go);
+    target = thrum_thread_main();
+    if (start(join_target, 0) || start(join_late, 0))
+        return 1;
+    thrum_event_set(&go);
+    return 9;
+}
+
+static void test_who_joins_a_thread_inside_exit_goes_on(void **state) {
+    (void)state;
+    spec_exits(exit_beside_joiners, 9, &end);
+    assert_int_equal(spec_count_text(end.text, "joined -125\n"), 2); /* -ECANCELED */
+    assert_int_equal(spec_count_text(end.text, "ready 0\n"), 1);
+    assert_int_equal(spec_count_text(end.text, "main goes on"), 0);
+    spec_exits(exit_of_main_beside_joiners, 9, &end);
+    assert_int_equal(spec_count_text(end.text, "joined -125\n"), 2);
+}
+
 static thrum_event inside_exit;
 
 static void note_exit(void) { thrum_event_set(&inside_exit); }
@@ -255,6 +312,7 @@ SPEC_TESTS(cmocka_unit_test(test_exit_waits_for_regular_threads),
            cmocka_unit_test(test_exit_handlers_run_too),
            cmocka_unit_test(test_ends_that_do_not_wait),
            cmocka_unit_test(test_the_thread_inside_exit_is_not_waited_for),
+           cmocka_unit_test(test_who_joins_a_thread_inside_exit_goes_on),
            cmocka_unit_test(test_a_second_exit_parks),
            cmocka_unit_test(test_main_may_end_by_pthread_exit),
            cmocka_unit_test(test_daemons_end_where_they_are));
