@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "exec/part.h"
 #include "exec/pool.h"
 
 static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
@@ -43,13 +44,40 @@ static void run_all(thrum_executor *pool) {
     thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
 }
 
+static void unpin(void *arg) {
+    thrum_executor *pool = arg;
+    if (!thrum__pool_gone(pool) &&
+        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
+        thrum__pool_nudge(pool);
+}
+
+void thrum__pinned_end(void *it) { thrum__part_end(&((thrum__pinned *)it)->part); }
+
+static void desert(thrum__part *part) {
+    thrum__pinned *it = THRUM__MEMBER(thrum__pinned, part, part);
+    thrum__pinned_end(it);
+    unpin(it->pool);
+}
+
+void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool) {
+    static thrum__whole nothing; /* read-only */
+    thrum__part_begin(&it->part, &nothing);
+    it->part.desert = desert;
+    it->pool = pool;
+}
+
+/* The strand is PINNED. Callbacks may end the thread, or the program. */
 static void fail_all(thrum_executor *pool) {
     static const thrum_failure alone = {
         .code = -EAGAIN,
         .message = "no worker could be started, and nobody else may run the tasks of a pool with an "
                    "initializer"};
     bool broken = (thrum__state_load(pool) & THRUM__POOL_BROKEN) && pool->broken;
+    thrum__pinned it; /* not filled: most of it is for failures */
+    thrum__pinned_begin(&it, pool);
+    pthread_cleanup_push(thrum__pinned_end, &it);
     thrum__pool_abandon(pool, broken ? thrum__cold_failure(pool->broken) : &alone);
+    pthread_cleanup_pop(1);
 }
 
 void thrum__pool_look(thrum_executor *pool, bool initialized) {
@@ -63,13 +91,6 @@ void thrum__pool_look(thrum_executor *pool, bool initialized) {
             run_all(pool);
         thrum__strand_self()->ops->yield(); /* a task may be about to be linked, or taken by another */
     }
-}
-
-static void unpin(void *arg) {
-    thrum_executor *pool = arg;
-    if (!thrum__pool_gone(pool) &&
-        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
-        thrum__pool_nudge(pool);
 }
 
 static void look_pinned(thrum_executor *pool) {

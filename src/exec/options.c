@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
@@ -177,9 +178,11 @@ static void unpin(void *arg) {
         thrum__pool_nudge(pool);
 }
 
-/* The call may be over, and its user about to free the pool, before the submit is. */
+/* The call may be over, and its user about to free the pool, before the submit is; or run here, and
+ * end the program. */
 static int submit_timer(thrum_executor *pool, thrum_timer *timer, const char *name) {
     thrum__options *options = thrum__options_new(&(thrum_task_opts){.name = name});
+    thrum__pinned pinned; /* not filled: most of it is for failures */
     int rc;
     if (!options)
         return -ENOMEM;
@@ -188,7 +191,10 @@ static int submit_timer(thrum_executor *pool, thrum_timer *timer, const char *na
     options->arg = timer;
     thrum__state_add(pool, THRUM__POOL_PINNED);
     pthread_cleanup_push(unpin, pool);
+    thrum__pinned_begin(&pinned, pool);
+    pthread_cleanup_push(thrum__pinned_end, &pinned);
     rc = thrum__submit(pool, NULL, run_timer, timer, 0, options);
+    pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
     return rc;
 }

@@ -54,6 +54,16 @@ void thrum__whole_init(thrum__whole *whole);
 void thrum__part_begin(thrum__part *part, thrum__whole *whole);
 void thrum__part_end(thrum__part *part);
 
+/* A part of nothing: who has PINNED a pool is in the middle of what may never come back. */
+typedef struct thrum__pinned {
+    thrum__part part;
+    thrum_executor *pool;
+} thrum__pinned;
+
+/* Begins it; when the strand is inside exit() the pool is let go of. Ends it: a cleanup handler. */
+void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool);
+void thrum__pinned_end(void *it);
+
 /* Takes what was raised since the last time into the whole, as the failure at `index`. Returns its
  * code or 0. */
 int thrum__part_failed(thrum__part *part, uint64_t index);

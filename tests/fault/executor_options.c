@@ -3,6 +3,8 @@
  * --wrap for these functions. */
 #include "fault.h"
 
+#include <stdlib.h>
+
 static int ran;
 
 static void *work(void *arg) {
@@ -99,6 +101,58 @@ static void test_a_call_without_memory_is_reported(void **state) {
     thrum_set_excepthook(NULL, NULL);
 }
 
+enum { CODE = 6 };
+
+static spec_end end;
+static thrum_event never;
+
+static void call_exit(void *arg) {
+    (void)arg;
+    fail_no_more();
+    exit(CODE);
+}
+
+/* The timers' thread is there, a worker cannot be had. */
+static int exit_in_a_call_without_workers(void) {
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    thrum_event_clear(&done);
+    if (thrum_timer_start(NULL, 0, set_event, &done, NULL) != 0)
+        return 1;
+    thrum_event_wait(&done);
+    fail_from(0, 1, true);
+    if (thrum_timer_start(NULL, 0, call_exit, NULL, &(thrum_timer_opts){.executor = pool}) != 0)
+        return 1;
+    thrum_event_wait(&never);
+    return 0;
+}
+
+static int initialize(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void exit_in_hook(const thrum_failure *failure, void *arg) {
+    if (failure->code == -EAGAIN)
+        call_exit(arg);
+}
+
+/* The submitter fails what is queued, and so calls the hook. */
+static int exit_in_a_drain(void) {
+    thrum_set_excepthook(exit_in_hook, NULL);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = initialize});
+    fail_from(0, 1, true);
+    return thrum_submit(pool, NULL, work, NULL);
+}
+
+static void test_exit_without_workers_leaves_no_pool_pinned(void **state) {
+    (void)state;
+    spec_needs_os("an exit() of a program");
+    spec_skip_under_tsan("allows no threads after a fork with threads");
+    spec_exits(exit_in_a_call_without_workers, CODE, &end);
+    spec_exits(exit_in_a_drain, CODE, &end);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_no_thread_for_deadlines),
            cmocka_unit_test(test_options_without_memory),
-           cmocka_unit_test(test_a_call_without_memory_is_reported));
+           cmocka_unit_test(test_a_call_without_memory_is_reported),
+           cmocka_unit_test(test_exit_without_workers_leaves_no_pool_pinned));
