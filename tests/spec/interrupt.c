@@ -175,7 +175,7 @@ static void notify(void) {
 
 static void end_thread(void) {
     set_never();
-    spec_until_strands_waiting(0);
+    spec_until_strands_woken(0);
 }
 
 static void test_void_waits_do_not_end(void **state) {

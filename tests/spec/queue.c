@@ -210,7 +210,7 @@ static void test_put_wakes_one_getter_each(void **state) {
     start_all(&team, queue, getters, STRANDS, do_get);
     for (int i = 0; i < STRANDS; i++) {
         put_byte(queue, (unsigned char)(10 + i));
-        spec_until_strands_waiting(STRANDS - 1 - i);
+        spec_until_strands_woken(STRANDS - 1 - i);
     }
     spec_team_join(&team);
     for (int i = 0; i < STRANDS; i++) {

@@ -39,7 +39,12 @@ int spec_strands_waiting(void) {
 }
 
 void spec_until_strands_waiting(int n) {
-    while (spec_strands_waiting() != n)
+    while (spec_strands_waiting() < n)
+        spec_yield();
+}
+
+void spec_until_strands_woken(int n) {
+    while (spec_strands_waiting() > n)
         spec_yield();
 }
 

@@ -60,8 +60,11 @@ void spec_until_waiting(const void *address, int n);
 /* Returns how many living strands wait for anything. */
 int spec_strands_waiting(void);
 
-/* Yields until `n` living strands wait. */
+/* Yields until `n` living strands wait, or more. */
 void spec_until_strands_waiting(int n);
+
+/* Yields until no more than `n` living strands wait. */
+void spec_until_strands_woken(int n);
 
 /* Threads that run one function. */
 enum { SPEC_TEAM_MAX = 32 };
