@@ -315,6 +315,36 @@ static void test_the_child_of_a_fork_has_the_values_of_its_thread(void **state) 
     spec_team_join(&team);
 }
 
+enum { FORKS = 30 };
+
+static void *come_and_go(void *arg) {
+    thrum_local local = THRUM_LOCAL_INIT(NULL);
+    while (!__atomic_load_n(&s.set, __ATOMIC_ACQUIRE)) {
+        assert_int_equal(thrum_local_set(&local, &s), 0);
+        thrum_local_clear(&local);
+    }
+    return arg;
+}
+
+/* Others are in the middle of a change as a rule; the child has the tables whole, and their lock. */
+static void test_a_fork_waits_for_changes_of_others(void **state) {
+    (void)state;
+    spec_needs_os("threads that run at the same time");
+    static spec_end end;
+    spec_team team = {.n = 0};
+    memset(&s, 0, sizeof s);
+    spec_team_start(&team, 2, come_and_go, NULL);
+    for (int i = 0; i < FORKS; i++) {
+        destroyed = 0;
+        s.local = (thrum_local)THRUM_LOCAL_INIT(count);
+        assert_int_equal(thrum_local_set(&s.local, &s), 0);
+        spec_exits(in_child, 0, &end);
+        thrum_local_clear(&s.local);
+    }
+    __atomic_store_n(&s.set, 1, __ATOMIC_RELEASE);
+    spec_team_join(&team);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_is_null_until_set),
            cmocka_unit_test(test_each_thread_has_its_own), cmocka_unit_test(test_many_locals),
            cmocka_unit_test(test_destructors_may_set),
@@ -323,4 +353,5 @@ SPEC_TESTS(cmocka_unit_test(test_is_null_until_set),
            cmocka_unit_test(test_clear_destroys_the_values_of_all_threads),
            cmocka_unit_test(test_a_thread_that_is_unwound),
            cmocka_unit_test(test_threads_that_thrum_did_not_start),
-           cmocka_unit_test(test_the_child_of_a_fork_has_the_values_of_its_thread));
+           cmocka_unit_test(test_the_child_of_a_fork_has_the_values_of_its_thread),
+           cmocka_unit_test(test_a_fork_waits_for_changes_of_others));

@@ -286,6 +286,33 @@ static void test_free_with_a_waiter_is_misuse(void **state) {
     spec_dies(free_with_a_waiter, "somebody waits in it");
 }
 
+static void *observe_one(void *arg) {
+    thrum_waitable sides[] = {thrum_queue_get_waitable(s.queue), thrum_queue_put_waitable(s.queue)};
+    assert_int_equal(thrum_wait_any(&sides[arg != NULL], 1, THRUM_NEVER, NULL), 0);
+    return arg;
+}
+
+static void free_with_an_observer_of_items(void) {
+    reset(THRUM_FIFO, 1);
+    spec_start(observe_one, NULL);
+    spec_until_strands_waiting(1);
+    thrum_queue_free(s.queue);
+}
+
+static void free_with_an_observer_of_room(void) {
+    reset(THRUM_LIFO, 1);
+    put(1);
+    spec_start(observe_one, &s);
+    spec_until_strands_waiting(1);
+    thrum_queue_free(s.queue);
+}
+
+static void test_free_with_an_observer_is_misuse(void **state) {
+    (void)state;
+    spec_dies(free_with_an_observer_of_items, "somebody waits in it");
+    spec_dies(free_with_an_observer_of_room, "somebody waits in it");
+}
+
 static void *try_get_one(void *arg) {
     s.rc = thrum_queue_try_get(s.queue, &s.value);
     __atomic_store_n(&s.returned, 1, __ATOMIC_RELEASE);
@@ -328,4 +355,5 @@ SPEC_TESTS(cmocka_unit_test(test_a_wake_is_not_lost_in_a_time_out),
            cmocka_unit_test(test_signals_do_not_end_a_plain_get),
            cmocka_unit_test(test_a_dump_says_what_is_waited_for),
            cmocka_unit_test(test_free_with_a_waiter_is_misuse),
+           cmocka_unit_test(test_free_with_an_observer_is_misuse),
            cmocka_unit_test(test_a_put_in_the_middle_is_waited_for));
