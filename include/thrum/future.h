@@ -111,6 +111,24 @@ THRUM_API int thrum_future_then_always(thrum_future *future, thrum_future **out,
                                        struct thrum_executor *executor,
                                        void *(*fn)(thrum_future *future, void *arg), void *arg);
 
+/* Options of thrum_future_then_with(); zero is the default of each. */
+typedef struct thrum_then_opts {
+    bool always;             /* as thrum_future_then_always() */
+    int priority;            /* of the task in its executor, as for thrum_submit_with() */
+    thrum_deadline deadline; /* by when fn must have been called; zero or THRUM_NEVER: none */
+    const char *name;        /* copied; in failures and, of a task of an executor, thrum_dump() */
+    void *reserved[4];       /* must be zero */
+} thrum_then_opts;
+
+/* As thrum_future_then(), with options. If fn has not been called by the deadline, be it that
+ * `future` is not done or that the task is queued, `*out` fails with -ETIMEDOUT, as a task of
+ * thrum_submit_with() does, and `future` goes on. Also -EINVAL for a bad option (a priority without
+ * an executor is one), and -EAGAIN when there is no thread for timers. Any thread. */
+THRUM_API int thrum_future_then_with(thrum_future *future, thrum_future **out,
+                                     struct thrum_executor *executor,
+                                     void *(*fn)(thrum_future *future, void *arg), void *arg,
+                                     const thrum_then_opts *opts);
+
 /* The promise side. Marks the future as running: 0; -ECANCELED if it was cancelled; -EBUSY if it
  * runs or is done. Any thread. */
 THRUM_API int thrum_future_set_running(thrum_future *future);

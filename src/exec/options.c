@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/then.h"
 #include "thread/thread.h"
 
 enum { FAIR_EVERY = 61, NAME_SIZE = 64 };
@@ -41,31 +42,39 @@ bool thrum__options_late(const thrum__options *options) {
     return options->deadline != INT64_MAX && thrum__strand_now() >= options->deadline;
 }
 
+void thrum__options_disarm(thrum_future *task) {
+    bool with = (thrum__load_relaxed(&task->word) & THRUM__TASK_OPTIONS) != 0;
+    if (with && task->options->timer && thrum_timer_cancel(task->options->timer))
+        thrum__task_unref(task);
+}
+
 void thrum__options_leave(thrum_future *task) {
     thrum__options *options = task->options;
-    if (options->timer && thrum_timer_cancel(options->timer))
-        thrum__task_unref(task);
+    thrum__options_disarm(task);
     if (options->rank.priority != 0 &&
         thrum__ranks_take_this(&task->pool->ranks, &options->rank, true))
         thrum__task_unref(task);
 }
 
+const thrum_failure thrum__options_expired = {
+    .code = -ETIMEDOUT, .message = "the task had not started by its deadline"};
+
 void thrum__options_expire(thrum_future *task, uint32_t drop) {
-    static const thrum_failure failure = {.code = -ETIMEDOUT,
-                                          .message = "the task had not started by its deadline"};
     char thread[NAME_SIZE];
     snprintf(thread, sizeof thread, "%s", task->pool->name_prefix);
     thrum__pool_cancelled(task->pool, task);
-    thrum__task_fail(task, &failure, thread, drop);
+    thrum__task_fail(task, &thrum__options_expired, thread, drop);
 }
 
 /* The timer of a task: its deadline has come. */
 static void deadline_came(void *arg) {
     thrum_future *task = arg;
-    if (thrum__task_claim(task, THRUM__TASK_RUNNING))
-        thrum__options_expire(task, THRUM__TASK_REF);
-    else
+    if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
         thrum__task_unref(task);
+    else if (thrum__task_word(task) & THRUM__TASK_PROMISE)
+        thrum__then_expire(task);
+    else
+        thrum__options_expire(task, THRUM__TASK_REF);
 }
 
 int thrum__options_arm(thrum_future *task) {

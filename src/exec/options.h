@@ -42,8 +42,14 @@ bool thrum__options_late(const thrum__options *options);
  * task having failed, if its deadline has come. */
 bool thrum__options_claimed(thrum_future *task);
 
+/* The timer of a task, if it has one, forgets it. The caller keeps it alive. */
+void thrum__options_disarm(thrum_future *task);
+
 /* A task with options waits no more: timer and queue forget it. The caller has a reference. */
 void thrum__options_leave(thrum_future *task);
+
+/* Why that fails. */
+extern const thrum_failure thrum__options_expired;
 
 /* Fails a claimed task whose deadline has come; `drop` references go with that. */
 void thrum__options_expire(thrum_future *task, uint32_t drop);

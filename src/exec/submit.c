@@ -329,11 +329,12 @@ int thrum__submit_late(thrum_executor *pool, thrum_future *task, bool continues)
         return NO_ROOM;
     const uint32_t change = THRUM__TASK_REF - THRUM__TASK_SETTING - THRUM__TASK_PROMISE;
     uint32_t word = thrum__load_relaxed(&task->word);
+    thrum__options *options = word & THRUM__TASK_OPTIONS ? task->options : NULL;
     task->generation = pool->generation;
     task->pool = pool;
     /* release: pairs with thrum__task_word(): who sees no PROMISE sees the pool */
     while (!thrum__cas_release(&task->word, &word, word + change))
         continue;
-    put(pool, task, NULL);
+    put(pool, task, options);
     return thrum__pool_notify(pool);
 }

@@ -9,6 +9,7 @@
 
 #include "base/fork.h"
 #include "base/panic.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "park/lot.h"
 
@@ -34,13 +35,24 @@ bool thrum__then_unlist(thrum__then *it, bool pin) {
     return listed;
 }
 
-void thrum__then_cancelled(thrum_future *task) {
+/* What the caller has claimed waits no more. */
+static void leave(thrum_future *task) {
     thrum__then *it = task->value;
     task->value = NULL;
     uint32_t held = 1;
     held += thrum__hook_remove(it->source, &it->call.hook);
     held += thrum__then_unlist(it, false);
     thrum__then_drop(it, held);
+}
+
+void thrum__then_cancelled(thrum_future *task) {
+    thrum__options_disarm(task);
+    leave(task);
+}
+
+void thrum__then_expire(thrum_future *task) {
+    leave(task);
+    thrum__task_fail(task, &thrum__options_expired, NULL, THRUM__TASK_REF);
 }
 
 /* Takes the first out of the list; its reference is the caller's. NULL: none. */
@@ -95,21 +107,44 @@ thrum_future *thrum__then_source(const thrum_future *task) {
     return waits(task) ? thrum__load_relaxed(&task->next) : NULL;
 }
 
-/* Returns a new one that waits for `source`, NULL without memory. */
-static thrum__then *new_then(thrum_future *source, thrum_executor *pool, bool handle) {
+static bool timed(const thrum_then_opts *opts) {
+    return opts->deadline.ns != 0 && opts->deadline.ns != INT64_MAX;
+}
+
+/* Returns a record with `refs` references, NULL without memory. */
+static thrum_future *new_record(uint32_t refs, const thrum_then_opts *opts) {
+    bool with = timed(opts) || opts->priority != 0 || opts->name;
+    const thrum_task_opts of_task = {
+        .priority = opts->priority, .deadline = opts->deadline, .name = opts->name};
+    thrum__options *options = with ? thrum__options_new(&of_task) : NULL;
+    thrum_future *out = NULL;
+    if (!with || options)
+        out = thrum__task_new(THRUM__TASK_REF * refs | THRUM__TASK_PROMISE);
+    if (out && with) {
+        out->options = options;
+        options->task = out;
+        out->word |= THRUM__TASK_OPTIONS;
+    } else if (!out) {
+        free(options);
+    }
+    return out;
+}
+
+/* Makes one that waits for `source`. Returns 0, -ENOMEM or -EAGAIN (no timer). */
+static int new_then(thrum__then **made, thrum_future *source, thrum_executor *pool, bool handle,
+                    const thrum_then_opts *opts) {
     thrum__then *it = malloc(sizeof *it);
-    thrum_future *out = thrum__task_new(THRUM__TASK_REF * (handle ? 2 : 1) | THRUM__TASK_PROMISE);
-    if (!it || !out) {
+    thrum_future *out = it ? new_record(1 + handle + timed(opts), opts) : NULL;
+    if (!out) {
         free(it);
-        if (out)
-            thrum__task_recycle(out);
-        return NULL;
+        return -ENOMEM;
     }
     *it = (thrum__then){.call.hook = {.ops = &thrum__then_hook_ops},
                  .source = source,
                  .out = out,
                  .pool = pool,
                  .fork_generation = thrum__fork_generation(),
+                 .always = opts->always,
                  .refs = pool ? 3 : 2,
                  .owns = true};
     thrum__list_init(&it->listed);
@@ -117,7 +152,14 @@ static thrum__then *new_then(thrum_future *source, thrum_executor *pool, bool ha
     out->fn = thrum__then_run;
     out->value = it;
     out->next = source;
-    return it;
+    int rc = timed(opts) ? thrum__options_arm(out) : 0;
+    if (rc != 0) {
+        thrum__options_free(out->options);
+        thrum__task_recycle(out);
+        free(it);
+    }
+    *made = it;
+    return rc;
 }
 
 static void enlist(thrum__then *it) {
@@ -126,21 +168,30 @@ static void enlist(thrum__then *it) {
     thrum__lot_unlock(bucket);
 }
 
+static int check(const thrum_executor *pool, const void *fn, const thrum_then_opts *opts) {
+    const char *bad = !fn ? "fn is NULL" : NULL;
+    if (opts->priority != 0 && !pool)
+        bad = "a priority, but no executor";
+    for (size_t i = 0; i < sizeof opts->reserved / sizeof opts->reserved[0]; i++)
+        if (opts->reserved[i])
+            bad = "a reserved option is not zero";
+    if (bad)
+        thrum__complain("thrum_future_then: %s", bad);
+    return bad ? -EINVAL : 0;
+}
+
 static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
-               void *(*fn)(thrum_future *, void *), void *arg, bool always) {
-    if (!fn) {
-        thrum__complain("thrum_future_then: fn is NULL");
-        return -EINVAL;
-    }
-    int rc = pool ? thrum__pool_refusal(pool) : 0;
+               void *(*fn)(thrum_future *, void *), void *arg, const thrum_then_opts *opts) {
+    thrum__then *it;
+    int rc = check(pool, (const void *)(uintptr_t)fn, opts);
+    if (rc == 0 && pool)
+        rc = thrum__pool_refusal(pool);
+    if (rc == 0)
+        rc = new_then(&it, future, pool, out != NULL, opts);
     if (rc != 0)
         return rc;
-    thrum__then *it = new_then(future, pool, out != NULL);
-    if (!it)
-        return -ENOMEM;
     it->fn = fn;
     it->arg = arg;
-    it->always = always;
     thrum__strand_self(); /* met before a bucket is locked */
     if (out)
         *out = it->out;
@@ -160,10 +211,18 @@ static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
 
 int thrum_future_then(thrum_future *future, thrum_future **out, thrum_executor *executor,
                       void *(*fn)(thrum_future *future, void *arg), void *arg) {
-    return add(future, out, executor, fn, arg, false);
+    static const thrum_then_opts none;
+    return add(future, out, executor, fn, arg, &none);
 }
 
 int thrum_future_then_always(thrum_future *future, thrum_future **out, thrum_executor *executor,
-                        void *(*fn)(thrum_future *future, void *arg), void *arg) {
-    return add(future, out, executor, fn, arg, true);
+                             void *(*fn)(thrum_future *future, void *arg), void *arg) {
+    return add(future, out, executor, fn, arg, &(thrum_then_opts){.always = true});
+}
+
+int thrum_future_then_with(thrum_future *future, thrum_future **out, thrum_executor *executor,
+                           void *(*fn)(thrum_future *future, void *arg), void *arg,
+                           const thrum_then_opts *opts) {
+    static const thrum_then_opts none;
+    return add(future, out, executor, fn, arg, opts ? opts : &none);
 }

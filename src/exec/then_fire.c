@@ -9,6 +9,7 @@
 #include <thrum/thread.h>
 
 #include "base/fork.h"
+#include "exec/options.h"
 #include "exec/part.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
@@ -27,6 +28,7 @@ static void finish(thrum_future *out, uint32_t state, thrum__link *more) {
 
 void thrum__then_fail(thrum_future *out, const thrum_failure *failure, const char *thread,
                  thrum__link *more) {
+    thrum__options_disarm(out);
     out->value = NULL;
     thrum__task_set_failure(out, failure, thread);
     finish(out, THRUM__TASK_FAILED, more);
@@ -116,6 +118,7 @@ static void run_here(firing *from, thrum_future *source, thrum_executor *slot, u
     thrum__strand *self = thrum__strand_self();
     thrum__whole whole; /* not filled: only what a part reads at its beginning */
     here at;
+    thrum__options_disarm(it->out);
     whole.task = it->out;
     whole.name = NULL;
     thrum__part_begin(&at.part, &whole);
@@ -195,14 +198,22 @@ static bool passes(thrum_future *source, thrum__hook *hook) {
     return !THRUM__MEMBER(thrum__then, call.hook, hook)->always && thrum__task_failure(source);
 }
 
+static bool late(const thrum_future *out) {
+    bool with = (thrum__load_relaxed(&out->word) & THRUM__TASK_OPTIONS) != 0;
+    return with && thrum__options_late(out->options);
+}
+
 /* Ends the waiting of what the caller has claimed. */
 static void start(firing *at, thrum_future *source, bool listed, thrum__link *more) {
     thrum__then *it = at->it;
     uint64_t tally = 0;
     if (thrum__task_failure(source) && !it->always) {
+        thrum__options_disarm(it->out);
         it->out->value = NULL;
         thrum__task_pass_failure(source, it->out);
         finish(it->out, THRUM__TASK_FAILED, more);
+    } else if (late(it->out)) {
+        thrum__then_fail(it->out, &thrum__options_expired, NULL, more);
     } else if (!it->pool) {
         run_here(at, source, NULL, &tally, more);
     } else if (listed) {
@@ -216,8 +227,10 @@ static void start(firing *at, thrum_future *source, bool listed, thrum__link *mo
 /* It is cancelled as the future before it was. Returns whether the caller did that. */
 static bool pass_cancel(thrum_future *out, thrum__link *more) {
     uint32_t word = thrum__task_finish(out, THRUM__TASK_CANCELLED, 0);
-    if (word)
+    if (word) {
+        thrum__options_disarm(out);
         out->value = NULL;
+    }
     if (word & THRUM__TASK_HOOKS)
         thrum__hooks_take(out, more);
     return word != 0;
