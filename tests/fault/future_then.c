@@ -1,48 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Continuations: memory is needed when one is made and never afterwards. Linked with --wrap for
  * these functions. */
-#include "spec.h"
-
-#include <pthread.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-
-/* Counts down to the call that fails, with those after it if `all`; 0 and less: none. */
-static int memory_in;
-static bool all;
-static bool no_thread;
-
-static bool due(void) {
-    int n = __atomic_load_n(&memory_in, __ATOMIC_RELAXED);
-    if (n <= 0)
-        return false;
-    if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
-        return true;
-    return __atomic_fetch_sub(&memory_in, 1, __ATOMIC_RELAXED) == 1;
-}
-
-void *__wrap_malloc(size_t size) { return due() ? NULL : __real_malloc(size); }
-
-void *__wrap_calloc(size_t n, size_t size) { return due() ? NULL : __real_calloc(n, size); }
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return __atomic_load_n(&no_thread, __ATOMIC_RELAXED)
-               ? EAGAIN
-               : __real_pthread_create(thread, attr, fn, arg);
-}
-
-static void fail_memory(int in, bool every) {
-    __atomic_store_n(&all, every, __ATOMIC_RELAXED);
-    __atomic_store_n(&memory_in, in, __ATOMIC_RELAXED);
-}
+#include "fault.h"
 
 static int n_seen;
 
@@ -63,9 +22,9 @@ static void test_made_without_memory(void **state) {
     int made = 0;
     for (int n = 1; n <= 3; n++) {
         thrum_future *out = NULL;
-        fail_memory(n, false);
+        fail_from(n, 0, false);
         int rc = thrum_future_then(promise, &out, NULL, count, NULL);
-        fail_memory(0, false);
+        fail_no_more();
         assert_true(rc == 0 || rc == -ENOMEM);
         assert_true((rc == 0) == (out != NULL));
         made += rc == 0;
@@ -73,6 +32,27 @@ static void test_made_without_memory(void **state) {
     }
     assert_in_range(made, 1, 2);
     thrum_future_free(promise);
+}
+
+/* The first one starts the timers' thread. */
+static void test_made_with_options_without_memory(void **state) {
+    (void)state;
+    const thrum_then_opts opts = {.deadline = thrum_in(1e6), .name = "named"};
+    int refused = 0, n = 0, rc;
+    do {
+        thrum_future *promise = thrum_future_new(), *out = NULL;
+        fail_from(++n, 0, false);
+        rc = thrum_future_then_with(promise, &out, NULL, count, NULL, &opts);
+        fail_no_more();
+        assert_true(rc == 0 || rc == -ENOMEM || rc == -EAGAIN);
+        assert_true((rc == 0) == (out != NULL));
+        refused += rc != 0;
+        assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+        assert_true(!out || thrum_future_done(out));
+        thrum_future_free(out);
+        thrum_future_free(promise);
+    } while (rc != 0);
+    assert_true(refused >= 3); /* block, options, timer */
 }
 
 enum { CHAIN = 20000 };
@@ -99,16 +79,14 @@ static void test_neither_memory_nor_threads(void **state) {
         thrum_future *promise = thrum_future_new();
         thrum_future *last = chain(promise, pool), *other = chain(promise, NULL);
         void *value = NULL;
-        fail_memory(1, true);
-        __atomic_store_n(&no_thread, true, __ATOMIC_RELAXED);
+        fail_from(1, 1, true);
         if (way == 0)
             assert_int_equal(thrum_future_set_result(promise, NULL), 0);
         else if (way == 1)
             assert_int_equal(thrum_future_set_error(promise, -EIO, "lost text"), 0);
         else
             assert_true(thrum_future_cancel(promise));
-        __atomic_store_n(&no_thread, false, __ATOMIC_RELAXED);
-        fail_memory(0, false);
+        fail_no_more();
         thrum_future_free(promise);
         assert_true(thrum_future_done(last));
         int code = way == 0 ? 0 : way == 1 ? -EIO : -ECANCELED;
@@ -129,10 +107,10 @@ static void test_a_pool_that_ends_without_memory(void **state) {
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2});
     thrum_future *promise = thrum_future_new();
     thrum_future *last = chain(promise, pool);
-    fail_memory(1, true);
+    fail_from(1, 0, true);
     thrum_executor_free(pool);
     assert_int_equal(thrum_future_set_result(promise, NULL), 0);
-    fail_memory(0, false);
+    fail_no_more();
     assert_int_equal(thrum_future_result(last, NULL), -ESHUTDOWN);
     thrum_future_free(last);
     thrum_future_free(promise);
@@ -141,5 +119,6 @@ static void test_a_pool_that_ends_without_memory(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_made_without_memory),
+           cmocka_unit_test(test_made_with_options_without_memory),
            cmocka_unit_test(test_neither_memory_nor_threads),
            cmocka_unit_test(test_a_pool_that_ends_without_memory));

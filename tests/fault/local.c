@@ -1,36 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th malloc() or calloc() fails: a set is done, or refused with nothing changed. Linked with --wrap for
  * these functions. */
-#include "spec.h"
-
-#include <pthread.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-
-static int memory_in; /* counts down to the call that fails; 0 and less: none */
-
-static bool due(void) {
-    if (memory_in <= 0 || --memory_in > 0)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *__wrap_malloc(size_t size) { return due() ? NULL : __real_malloc(size); }
-
-void *__wrap_calloc(size_t n, size_t size) { return due() ? NULL : __real_calloc(n, size); }
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return __real_pthread_create(thread, attr, fn, arg);
-}
+#include "fault.h"
 
 enum { LOCALS = 70 };
 

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th call of malloc() or calloc() fails: a queue is not made, or does not grow; then nothing has
  * changed, nothing leaks (AddressSanitizer looks), and it goes on once there is memory again. */
-#include "spec.h"
-
-#include <pthread.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
+#include "fault.h"
 
 enum { ITEMS = 5000 };
-
-/* Counts down to the call that fails; 0 and less: none. ALWAYS: each does. */
-enum { ALWAYS = INT32_MAX };
-static int memory_in;
-
-static bool due(void) {
-    int in = __atomic_load_n(&memory_in, __ATOMIC_RELAXED);
-    return in == ALWAYS || (in > 0 && __atomic_fetch_sub(&memory_in, 1, __ATOMIC_RELAXED) == 1);
-}
-
-void *__wrap_malloc(size_t size) {
-    if (!due())
-        return __real_malloc(size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    if (!due())
-        return __real_calloc(n, size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return __real_pthread_create(thread, attr, fn, arg);
-}
 
 static int compare_ints(const void *a, const void *b) {
     return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
@@ -80,7 +41,7 @@ static void test_growth_without_memory(void **state) {
         int refused = 0;
         assert_non_null(queue);
         for (int item = 0; item < ITEMS; item++) {
-            memory_in = ALWAYS;
+            memory_in = -1;
             int rc = thrum_queue_try_put(queue, &item);
             memory_in = 0;
             assert_int_equal(thrum_queue_qsize(queue), item + (rc == 0));
@@ -93,7 +54,7 @@ static void test_growth_without_memory(void **state) {
         assert_true(refused > 1);
         for (int n = 0; n < ITEMS; n++) {
             int item = -1;
-            memory_in = ALWAYS;
+            memory_in = -1;
             assert_int_equal(thrum_queue_try_get(queue, &item), 0);
             memory_in = 0;
             assert_int_equal(item, orders[i].order == THRUM_LIFO ? ITEMS - 1 - n : n);
@@ -148,7 +109,7 @@ static void test_waits_allocate_nothing(void **state) {
                                              .compare = orders[i].compare});
         int item = 1;
         assert_int_equal(thrum_queue_put(queue, &item), 0);
-        memory_in = ALWAYS;
+        memory_in = -1;
         assert_int_equal(thrum_queue_put_until(queue, &item, thrum_in(0.001)), -ETIMEDOUT);
         assert_int_equal(thrum_queue_join_until(queue, thrum_in(0.001)), -ETIMEDOUT);
         assert_int_equal(thrum_queue_get(queue, &item), 0);

@@ -2,49 +2,9 @@
 /* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left:
  * each start is done or refused, nothing leaks (AddressSanitizer looks), all stays usable. Linked with
  * --wrap for these functions. */
-#include "spec.h"
+#include "fault.h"
 
 #include <pthread.h>
-
-#include "strand_test.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-
-/* Counts down to the call that fails; 0 and less: none. */
-static int memory_in;
-static int thread_in;
-static int thread_error;
-
-static bool due(int *in) {
-    return __atomic_load_n(in, __ATOMIC_RELAXED) > 0 &&
-           __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
-}
-
-void *__wrap_malloc(size_t size) {
-    if (!due(&memory_in))
-        return __real_malloc(size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    if (!due(&memory_in))
-        return __real_calloc(n, size);
-    errno = ENOMEM;
-    return NULL;
-}
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return due(&thread_in) ? thread_error : __real_pthread_create(thread, attr, fn, arg);
-}
 
 static void *identity(void *arg) { return arg; }
 

@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th malloc(), calloc() or pthread_create() fails: a start is done, or refused and nothing is left of
  * it. Linked with --wrap for these functions. */
-#include "spec.h"
+#include "fault.h"
 
 #include <pthread.h>
 #include <string.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
-
-/* Counts down to the call that fails; 0 and less: none. */
-static int memory_in;
-static int thread_in;
-
-static bool due(int *in) {
-    if (__atomic_load_n(in, __ATOMIC_RELAXED) <= 0 ||
-        __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) != 1)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *__wrap_malloc(size_t size) { return due(&memory_in) ? NULL : __real_malloc(size); }
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return due(&memory_in) ? NULL : __real_calloc(n, size);
-}
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg) {
-    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
-}
 
 static int called; /* atomic */
 

@@ -19,18 +19,21 @@ void *__wrap_calloc(size_t n, size_t size);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
                           void *arg);
 
-/* Counts down to the call that fails; 0 and less: none. `all`: those after it fail too. */
+/* Count down to the call that fails; 0: none, -1: all. `all`: those after it fail too. */
 static int memory_in;
 static int thread_in;
 static bool all;
+static int thread_error = EAGAIN; /* what pthread_create() says then */
 
 static bool due(int *in) {
     int n = __atomic_load_n(in, __ATOMIC_RELAXED);
-    if (n <= 0)
-        return false;
-    if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
-        return true;
-    return __atomic_fetch_sub(in, 1, __ATOMIC_RELAXED) == 1;
+    do {
+        if (n <= 0)
+            return n < 0;
+        if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
+            return true;
+    } while (!__atomic_compare_exchange_n(in, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return n == 1;
 }
 
 /* Lets others in where memory is asked for. */
@@ -59,18 +62,18 @@ void *__wrap_calloc(size_t n, size_t size) {
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
                           void *arg) {
-    return due(&thread_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+    return due(&thread_in) ? thread_error : __real_pthread_create(thread, attr, fn, arg);
 }
 
 /* The memory-th call for memory and the thread-th for a thread fail, 0: none; with `every` those
  * after them too. */
-static void fail_from(int memory, int thread, bool every) {
+static inline void fail_from(int memory, int thread, bool every) {
     strand_test_fail_start(thread, -EAGAIN);
     __atomic_store_n(&all, every, __ATOMIC_RELAXED);
     __atomic_store_n(&memory_in, memory, __ATOMIC_RELAXED);
     __atomic_store_n(&thread_in, thread, __ATOMIC_RELAXED);
 }
 
-static void fail_no_more(void) { fail_from(0, 0, false); }
+static inline void fail_no_more(void) { fail_from(0, 0, false); }
 
 #endif
