@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -65,12 +67,31 @@ static bool proc_is_ours(void) {
     return strtol(text, NULL, 10) == (long)getpid();
 }
 
+/* What a look at /proc must leave as it was: errno; and open() and read() are cancellation points,
+ * at which a thread may hold the guard of an object. */
+typedef struct {
+    int code;
+    int cancel;
+} kept;
+
+static kept keep(void) {
+    kept before = {errno, 0};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before.cancel);
+    return before;
+}
+
+static void restore(const kept *before) {
+    int cancel;
+    pthread_setcancelstate(before->cancel, &cancel);
+    errno = before->code;
+}
+
 static thrum__who name_of(uint32_t id) {
-    int saved = errno;
+    kept before = keep();
     facts about = {0};
     if (proc_is_ours())
         read_facts(id, &about);
-    errno = saved;
+    restore(&before);
     return (uint64_t)about.start << 32 | id;
 }
 
@@ -93,22 +114,32 @@ thrum__who thrum__who_find_thread(void) {
     return thrum__who_this_thread = name_of((uint32_t)syscall(SYS_gettid));
 }
 
+/* Returns whether boot was at another time for `id` than it is for the caller: then /proc does not
+ * say here when it started as it does there. */
+static bool has_another_clock(uint32_t id) {
+    char path[PATH_SIZE];
+    struct stat own, other;
+    snprintf(path, sizeof path, "/proc/%u/ns/time", (unsigned)id);
+    return stat("/proc/self/ns/time", &own) == 0 && stat(path, &other) == 0 &&
+           own.st_ino != other.st_ino;
+}
+
 static bool is_dead(uint32_t id, uint32_t start, bool thread) {
     facts about;
     if (kill((pid_t)id, 0) != 0 && errno == ESRCH)
         return true;
     /* A name without a start was given where /proc is of no use. */
-    if (start == 0 || !read_facts(id, &about))
+    if (start == 0 || !proc_is_ours() || !read_facts(id, &about))
         return false;
-    if (about.start != start || about.state == 'X')
+    if (about.state == 'X' || (about.start != start && !has_another_clock(id)))
         return true;
     /* A main thread that has ended is a zombie too, while other threads of it go on. */
     return about.state == 'Z' && (thread || about.threads <= 1);
 }
 
 bool thrum__who_is_dead(thrum__who who, bool thread) {
-    int saved = errno;
+    kept before = keep();
     bool dead = is_dead((uint32_t)(who & THRUM__WHO_ID), (uint32_t)(who >> 32), thread);
-    errno = saved;
+    restore(&before);
     return dead;
 }
