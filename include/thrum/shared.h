@@ -19,9 +19,22 @@
 #define THRUM_SHARED_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <thrum/config.h>
 
 THRUM__BEGIN
+
+/* How many processes an object knows that hold something of it. */
+#define THRUM__SHARED_HOLDERS 32
+
+/* Who holds how much of a semaphore, of the tasks of a queue: the fields are of nobody's
+ * program. */
+typedef struct thrum__shared_accounts {
+    uint64_t thrum__who[THRUM__SHARED_HOLDERS] __attribute__((aligned(8))); /* names of processes */
+    uint32_t thrum__held[THRUM__SHARED_HOLDERS]; /* what each holds; 0: the account is closed */
+    uint32_t thrum__others;                      /* what is held without an account */
+    uint32_t thrum__reserved;
+} thrum__shared_accounts;
 
 /* A mapping of shared memory. Owned by who created or opened it, until thrum_shared_close(). */
 typedef struct thrum_shared thrum_shared;

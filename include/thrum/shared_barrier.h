@@ -5,12 +5,13 @@
  *     *phase = (thrum_shared_barrier)THRUM_SHARED_BARRIER_INIT(4);
  *     int index = thrum_shared_barrier_wait(phase);    0 to 3, each once; and again
  *
- * There is no action: let the one with index 0 do it, and all wait once more. A wait that is given
- * up (deadline, signal) breaks the barrier, until thrum_shared_barrier_reset(); so does the death
- * of a process that waits in it, noticed within about 130 ms. One that dies before it comes is late
- * for ever: only a deadline tells. Of more than THRUM_SHARED_BARRIER_NAMED parties, the death of
- * the last to come is not noticed. What happened before a wait of a phase is seen after every wait
- * of it. */
+ * A wait may name an action: a function pointer means nothing in another process, so it is not the
+ * barrier's. That of the last to come is called before all go. A wait that is given up (deadline,
+ * signal) breaks the barrier, until thrum_shared_barrier_reset(); so does the death of a process
+ * that waits in it or is in its action, noticed within about 130 ms. One that dies before it comes
+ * is late for ever: only a deadline tells. Of more than THRUM_SHARED_BARRIER_NAMED parties, the
+ * death of the last to come is not noticed. What happened before a wait of a phase is seen after
+ * every wait of it, and by its action. */
 #ifndef THRUM_SHARED_BARRIER_H
 #define THRUM_SHARED_BARRIER_H
 
@@ -26,18 +27,22 @@ THRUM__BEGIN
 /* The fields are of nobody's program.
  *
  * state: bits 0-31   number of the phase: resets and aborts count too
- *        bits 32-62  how many have come
- *        bit  63     broken. Changed at once, under the guard */
+ *        bits 32-61  how many have come; 0 in an action
+ *        bit  62     all have come, and the action runs
+ *        bit  63     broken; in an action: the next phase. Changed at once, under the guard */
 typedef struct thrum_shared_barrier {
     uint64_t thrum__state __attribute__((aligned(8)));
     uint64_t thrum__guard;
     int32_t thrum__parties; /* read-only */
     uint32_t thrum__ends;   /* how the last 32 phases ended, 1 broken; under the guard */
+    uint32_t thrum__breaks; /* how many ended broken; under the guard */
+    uint32_t thrum__reserved;
+    uint64_t thrum__actor;  /* who runs the action; under the guard */
     uint64_t thrum__who[THRUM_SHARED_BARRIER_NAMED]; /* of those who have come; under the guard */
 } thrum_shared_barrier;
 
 /* A barrier for `n` processes (or threads of them); with n <= 0 every wait returns -EINVAL. */
-#define THRUM_SHARED_BARRIER_INIT(n) {0, 0, (n), 0, {0}}
+#define THRUM_SHARED_BARRIER_INIT(n) {0, 0, (n), 0, 0, 0, 0, {0}}
 
 /* Blocks until as many threads wait as the barrier has parties. Returns a number from 0 (came
  * first) to parties - 1, another for each; or -EPIPE when the barrier is or gets broken or is reset
@@ -50,7 +55,19 @@ THRUM_API int thrum_shared_barrier_wait(thrum_shared_barrier *barrier);
 THRUM_API int thrum_shared_barrier_wait_until(thrum_shared_barrier *barrier,
                                               thrum_deadline deadline) THRUM_NODISCARD;
 
-/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. Any thread. */
+/* As thrum_shared_barrier_wait(); if this is the last to come, it calls action(arg) before it lets
+ * all go. That returns 0, or a negative errno, which breaks the barrier: this wait returns that
+ * code, the others -EPIPE. It must not wait in its own barrier. `action` NULL: none. */
+THRUM_API int thrum_shared_barrier_wait_action(thrum_shared_barrier *barrier,
+                                               int (*action)(void *arg), void *arg);
+
+/* As thrum_shared_barrier_wait_action(), until `deadline`, which ends no wait once all have come. */
+THRUM_API int thrum_shared_barrier_wait_action_until(thrum_shared_barrier *barrier,
+                                                     int (*action)(void *arg), void *arg,
+                                                     thrum_deadline deadline) THRUM_NODISCARD;
+
+/* Makes the barrier as new: waits that are under way return -EPIPE, later ones wait. An action that
+ * runs goes on, and no phase begins before it has ended. Any thread. */
 THRUM_API void thrum_shared_barrier_reset(thrum_shared_barrier *barrier);
 
 /* Breaks the barrier: waits that are under way and later ones return -EPIPE. Any thread. */

@@ -22,11 +22,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <thrum/config.h>
+#include <thrum/shared.h>
 #include <thrum/time.h>
 
 THRUM__BEGIN
 
-#define THRUM_SHARED_SEMAPHORE_HOLDERS 32
+#define THRUM_SHARED_SEMAPHORE_HOLDERS THRUM__SHARED_HOLDERS
 
 /* The fields are of nobody's program. */
 typedef struct thrum_shared_semaphore {
@@ -34,18 +35,17 @@ typedef struct thrum_shared_semaphore {
     uint32_t thrum__value;    /* permits; a bounded one's are limit - 1 less those held */
     uint32_t thrum__limit;    /* 0, or one more than the initial value; read-only */
     uint32_t thrum__sleepers; /* bit 0: somebody may sleep */
-    uint32_t thrum__others;   /* permits held without an account */
-    uint64_t thrum__who[THRUM_SHARED_SEMAPHORE_HOLDERS];  /* accounts: names, ... */
-    uint32_t thrum__held[THRUM_SHARED_SEMAPHORE_HOLDERS]; /* ... and permits: the truth */
+    uint32_t thrum__reserved;
+    thrum__shared_accounts thrum__accounts; /* permits held: the truth */
 } thrum_shared_semaphore;
 
 /* A semaphore with `n` permits, from 0 to INT_MAX. */
-#define THRUM_SHARED_SEMAPHORE_INIT(n) {0, (uint32_t)(n), 0, 0, 0, {0}, {0}}
+#define THRUM_SHARED_SEMAPHORE_INIT(n) {0, (uint32_t)(n), 0, 0, 0, {{0}, {0}, 0, 0}}
 
 /* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of
  * them. */
 #define THRUM_SHARED_BOUNDED_SEMAPHORE_INIT(n)                                                     \
-    {0, (uint32_t)(n), (uint32_t)(n) + 1, 0, 0, {0}, {0}}
+    {0, (uint32_t)(n), (uint32_t)(n) + 1, 0, 0, {{0}, {0}, 0, 0}}
 
 /* Takes a permit, and blocks until there is one. Returns 0, or -EOWNERDEAD (taken, from a process
  * that died; a bounded one only). Any thread. */

@@ -1,106 +1,73 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
+#include "shared/accounts.h"
 
 #include "base/atomic.h"
-#include "shared/accounts.h"
-#include "shared/wait.h"
 
-enum { ACCOUNTS = THRUM_SHARED_SEMAPHORE_HOLDERS };
+enum { HOLDERS = THRUM__SHARED_HOLDERS, NONE = -1 };
 
-static void set_value(thrum_shared_semaphore *semaphore, uint32_t value) {
-    thrum__store_relaxed(&semaphore->thrum__value, value);
+static uint32_t held_by(const thrum__shared_accounts *accounts, int account) {
+    return thrum__load_relaxed(account == NONE ? &accounts->thrum__others
+                                               : &accounts->thrum__held[account]);
 }
 
-/* A change of one account is the one step that counts; the value follows from the accounts. */
-static void count_value(thrum_shared_semaphore *semaphore) {
-    uint32_t held = semaphore->thrum__others;
-    for (int i = 0; i < ACCOUNTS; i++)
-        held += thrum__load_relaxed(&semaphore->thrum__held[i]);
-    set_value(semaphore, semaphore->thrum__limit - 1 - held);
+static void set_held(thrum__shared_accounts *accounts, int account, uint32_t n) {
+    thrum__store_relaxed(account == NONE ? &accounts->thrum__others
+                                         : &accounts->thrum__held[account], n);
 }
 
-static void lock(thrum_shared_semaphore *semaphore) {
-    if (thrum__guard_acquire(&semaphore->thrum__guard) == -EOWNERDEAD)
-        count_value(semaphore);
+uint32_t thrum__accounts_sum(const thrum__shared_accounts *accounts) {
+    uint32_t sum = 0;
+    for (int i = NONE; i < HOLDERS; i++)
+        sum += held_by(accounts, i);
+    return sum;
 }
 
-static void unlock(thrum_shared_semaphore *semaphore) {
-    thrum__word_release(&semaphore->thrum__guard);
-}
-
-/* Returns the account of `who`, or a closed one to be opened for it, or -1. */
-static int find_account(const thrum_shared_semaphore *semaphore, thrum__who who) {
-    int closed = -1;
-    for (int i = 0; i < ACCOUNTS; i++) {
-        if (semaphore->thrum__who[i] == who)
+/* Returns the account of `who`, or a closed one, or NONE. */
+static int find(const thrum__shared_accounts *accounts, thrum__who who) {
+    int closed = NONE;
+    for (int i = 0; i < HOLDERS; i++) {
+        if (accounts->thrum__who[i] == who)
             return i;
-        if (closed < 0 && thrum__load_relaxed(&semaphore->thrum__held[i]) == 0)
+        if (closed == NONE && held_by(accounts, i) == 0)
             closed = i;
     }
     return closed;
 }
 
-static void add_held(thrum_shared_semaphore *semaphore, int account, uint32_t n) {
-    uint32_t *held = account < 0 ? &semaphore->thrum__others : &semaphore->thrum__held[account];
-    thrum__store_relaxed(held, thrum__load_relaxed(held) + n);
+void thrum__accounts_add(thrum__shared_accounts *accounts, thrum__who who) {
+    int account = find(accounts, who);
+    if (account != NONE)
+        accounts->thrum__who[account] = who;
+    set_held(accounts, account, held_by(accounts, account) + 1);
 }
 
-static bool reclaim(thrum_shared_semaphore *semaphore) {
-    bool found = false;
-    for (int i = 0; i < ACCOUNTS; i++)
-        if (thrum__load_relaxed(&semaphore->thrum__held[i]) != 0 &&
-            thrum__who_is_dead(semaphore->thrum__who[i], false)) {
-            thrum__store_relaxed(&semaphore->thrum__held[i], 0);
-            found = true;
-        }
-    if (found)
-        count_value(semaphore);
-    return found;
-}
-
-int thrum__bounded_take(thrum_shared_semaphore *semaphore, bool look) {
-    thrum__who who = thrum__who_process();
-    int rc = -EBUSY;
-    lock(semaphore);
-    bool reclaimed = semaphore->thrum__value == 0 && look && reclaim(semaphore);
-    if (semaphore->thrum__value > 0) {
-        int account = find_account(semaphore, who);
-        if (account >= 0)
-            semaphore->thrum__who[account] = who;
-        add_held(semaphore, account, 1);
-        set_value(semaphore, semaphore->thrum__value - 1);
-        rc = reclaimed ? -EOWNERDEAD : 0;
-    }
-    unlock(semaphore);
-    return rc;
-}
-
-/* The account to take the next permit out of: the own one, the common one, any. */
-static int source(const thrum_shared_semaphore *semaphore, thrum__who who) {
-    int any = -1;
-    for (int i = 0; i < ACCOUNTS; i++) {
-        if (thrum__load_relaxed(&semaphore->thrum__held[i]) == 0)
+/* The account to take out of; NONE if that is what is held without one, or nothing is held. */
+static int source(const thrum__shared_accounts *accounts, thrum__who who) {
+    int any = NONE;
+    for (int i = 0; i < HOLDERS; i++) {
+        if (held_by(accounts, i) == 0)
             continue;
-        if (semaphore->thrum__who[i] == who)
+        if (accounts->thrum__who[i] == who)
             return i;
         any = i;
     }
-    return semaphore->thrum__others != 0 ? -1 : any;
+    return held_by(accounts, NONE) != 0 ? NONE : any;
 }
 
-int thrum__bounded_give(thrum_shared_semaphore *semaphore, uint32_t n) {
-    thrum__who who = thrum__who_process();
-    lock(semaphore);
-    uint32_t held = semaphore->thrum__limit - 1 - semaphore->thrum__value;
-    int rc = n > held ? -EOVERFLOW : 0;
-    while (rc == 0 && n > 0) {
-        int account = source(semaphore, who);
-        uint32_t there = account < 0 ? semaphore->thrum__others : semaphore->thrum__held[account];
-        uint32_t part = n < there ? n : there;
-        add_held(semaphore, account, -part);
-        set_value(semaphore, semaphore->thrum__value + part);
-        n -= part;
-    }
-    unlock(semaphore);
-    return rc;
+uint32_t thrum__accounts_take(thrum__shared_accounts *accounts, thrum__who who, uint32_t n) {
+    int account = source(accounts, who);
+    uint32_t there = held_by(accounts, account);
+    uint32_t part = n < there ? n : there;
+    set_held(accounts, account, there - part);
+    return part;
+}
+
+bool thrum__accounts_reclaim(thrum__shared_accounts *accounts) {
+    bool found = false;
+    for (int i = 0; i < HOLDERS; i++)
+        if (held_by(accounts, i) != 0 && thrum__who_is_dead(accounts->thrum__who[i], false)) {
+            set_held(accounts, i, 0);
+            found = true;
+        }
+    return found;
 }

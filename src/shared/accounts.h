@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* The accounts of a bounded semaphore. All functions take its guard themselves. */
+/* Who holds how much: the accounts of a bounded semaphore, and those of the tasks of a queue. The
+ * caller holds the guard of the object they belong to. Each change is one store. */
 #ifndef THRUM_SHARED_ACCOUNTS_H
 #define THRUM_SHARED_ACCOUNTS_H
 
 #include <stdbool.h>
 
-#include <thrum/shared_semaphore.h>
+#include <thrum/shared.h>
 
-/* Takes a permit for the calling process. With `look`, and no permit left, takes back those of the
- * dead first. Returns 0, -EOWNERDEAD or -EBUSY. */
-int thrum__bounded_take(thrum_shared_semaphore *semaphore, bool look);
+#include "shared/who.h"
 
-/* Gives `n` permits back, own ones first. Returns 0 or -EOVERFLOW. */
-int thrum__bounded_give(thrum_shared_semaphore *semaphore, uint32_t n);
+/* Returns how much is held by all. */
+uint32_t thrum__accounts_sum(const thrum__shared_accounts *accounts);
+
+/* Adds 1 to what `who` holds. */
+void thrum__accounts_add(thrum__shared_accounts *accounts, thrum__who who);
+
+/* Takes up to `n` out of one account: that of `who` first, then what is held without one, then any.
+ * Returns how much; 0 when nothing is held. */
+uint32_t thrum__accounts_take(thrum__shared_accounts *accounts, thrum__who who, uint32_t n);
+
+/* Closes the accounts of the dead. Returns whether there were any. System calls. */
+bool thrum__accounts_reclaim(thrum__shared_accounts *accounts);
 
 #endif

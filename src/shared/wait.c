@@ -117,12 +117,19 @@ int thrum__word_try(uint64_t *word, thrum__who who, unsigned how) {
     return take_over(word, seen, who) ? -EOWNERDEAD : -EBUSY;
 }
 
-int thrum__guard_acquire(uint64_t *word) {
+static int guard_wait(uint64_t *word, thrum__who who, const thrum__shared_wait *wait) {
+    thrum__shared_wait own = {INT64_MAX, 0, false};
+    if (wait && (wait->deadline != INT64_MAX || wait->interruptible)) {
+        int64_t least = thrum__clock_now() + LAST_STEP;
+        own.deadline = wait->deadline > least ? wait->deadline : least;
+        own.interruptible = wait->interruptible;
+    }
+    return thrum__word_wait(word, who, THRUM__WORD_GUARD, &own);
+}
+
+int thrum__guard_acquire(uint64_t *word, const thrum__shared_wait *wait) {
     thrum__who who = thrum__who_process();
-    if (THRUM__LIKELY(thrum__word_take(word, who)))
-        return 0;
-    thrum__shared_wait wait = {INT64_MAX, 0, false};
-    return thrum__word_wait(word, who, THRUM__WORD_GUARD, &wait);
+    return THRUM__LIKELY(thrum__word_take(word, who)) ? 0 : guard_wait(word, who, wait);
 }
 
 uint32_t thrum__sleepers_prepare(uint32_t *sleepers) {

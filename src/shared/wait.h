@@ -64,8 +64,9 @@ static inline bool thrum__word_take(uint64_t *word, thrum__who who) {
 int thrum__word_try(uint64_t *word, thrum__who who, unsigned how);
 
 /* Takes *word for a few instructions of the calling process. Returns 0 or -EOWNERDEAD, held in
- * both cases. */
-int thrum__guard_acquire(uint64_t *word);
+ * both cases; or, when its holder does not run (it was stopped), -ETIMEDOUT or -EINTR as `wait`
+ * says, though not before a while has passed. `wait` NULL: never. */
+int thrum__guard_acquire(uint64_t *word, const thrum__shared_wait *wait);
 
 /* Sleepers: who waits for a change of state that no holder owes them. The word:
  *   bit  0     somebody may be asleep   set by a waiter before its last look; cleared by a wake

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting in a queue: time-outs beside wakes, signals, waitables, dumps, and a slot whose owner was
+/* Waiting in a queue: signals, waitables, dumps, and a slot whose owner was
  * stopped in the middle of it. */
 #include "spec.h"
 
@@ -10,8 +10,6 @@
 
 #include "thread/queue_ring.h"
 
-enum { STRANDS = 6, ROUNDS = 150 };
-
 static struct {
     thrum_queue *queue;
     thrum_event ready;
@@ -19,7 +17,6 @@ static struct {
     uint32_t handled;
     uint32_t returned;
     uint32_t got;
-    uint32_t timed_out;
     int rc;
     int value;
 } s;
@@ -43,69 +40,9 @@ static void *get_one(void *arg) {
     return arg;
 }
 
-static void *get_or_time_out(void *arg) {
-    int rc = thrum_queue_get_until(s.queue, NULL, thrum_in(spec_random(30) * 1e-6));
-    assert_true(rc == 0 || rc == -ETIMEDOUT);
-    add(rc == 0 ? &s.got : &s.timed_out);
-    return arg;
-}
-
-/* A sleeper that times out when it was chosen passes the wake on: nobody sleeps beside an item. */
-static void test_a_wake_is_not_lost_in_a_time_out(void **state) {
-    (void)state;
-    for (int round = 0; round < ROUNDS; round++) {
-        spec_team patient = {.n = 0};
-        spec_team hasty = {.n = 0};
-        reset(round % 2 ? THRUM_FIFO : THRUM_LIFO, 0);
-        for (int i = 0; i < STRANDS / 2; i++) {
-            spec_team_start(&hasty, 1, get_or_time_out, NULL);
-            spec_team_start(&patient, 1, get_one, NULL);
-        }
-        for (int i = 0; i < STRANDS; i++) {
-            spec_perhaps_yield();
-            put(i);
-        }
-        spec_team_join(&patient);
-        spec_team_join(&hasty);
-        assert_int_equal(s.got + s.timed_out, STRANDS);
-        assert_int_equal(thrum_queue_qsize(s.queue), s.timed_out);
-        thrum_queue_free(s.queue);
-    }
-}
-
-static void *put_or_time_out(void *arg) {
-    int rc = thrum_queue_put_until(s.queue, &s.value, thrum_in(spec_random(30) * 1e-6));
-    assert_true(rc == 0 || rc == -ETIMEDOUT);
-    add(rc == 0 ? &s.got : &s.timed_out);
-    return arg;
-}
-
 static void *put_one(void *arg) {
     put(1);
     return arg;
-}
-
-static void test_room_is_not_lost_in_a_time_out(void **state) {
-    (void)state;
-    for (int round = 0; round < ROUNDS; round++) {
-        spec_team patient = {.n = 0};
-        spec_team hasty = {.n = 0};
-        reset(round % 2 ? THRUM_FIFO : THRUM_LIFO, STRANDS / 2);
-        for (int i = 0; i < STRANDS / 2; i++)
-            put(i);
-        for (int i = 0; i < STRANDS / 2; i++) {
-            spec_team_start(&hasty, 1, put_or_time_out, NULL);
-            spec_team_start(&patient, 1, put_one, NULL);
-        }
-        for (int i = 0; i < STRANDS; i++) {
-            spec_perhaps_yield();
-            assert_int_equal(thrum_queue_get(s.queue, NULL), 0);
-        }
-        spec_team_join(&patient);
-        spec_team_join(&hasty);
-        assert_int_equal(thrum_queue_qsize(s.queue), s.got);
-        thrum_queue_free(s.queue);
-    }
 }
 
 static void *wait_for_both(void *arg) {
@@ -348,8 +285,7 @@ static void test_a_put_in_the_middle_is_waited_for(void **state) {
     thrum_queue_free(s.queue);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_a_wake_is_not_lost_in_a_time_out),
-           cmocka_unit_test(test_room_is_not_lost_in_a_time_out), cmocka_unit_test(test_waitables),
+SPEC_TESTS(cmocka_unit_test(test_waitables),
            cmocka_unit_test(test_observers_are_woken),
            cmocka_unit_test(test_observers_and_sleepers_together), cmocka_unit_test(test_signals),
            cmocka_unit_test(test_signals_do_not_end_a_plain_get),

@@ -3,6 +3,8 @@
 #define CONCEPT_PROCESSES
 #include "spec.h"
 
+#include <unistd.h>
+
 #include "concept.h"
 #include "shared/who.h"
 
@@ -80,6 +82,186 @@ static void test_sides_whose_holder_died_in_the_middle(void **state) {
     assert_int_equal(thrum_shared_queue_get(&c->queue, NULL), -ESHUTDOWN);
 }
 
+static void *hold_guards_and_stay(void *arg) {
+    c->queue.thrum__put.thrum__guard = thrum__who_process();
+    c->queue.thrum__get.thrum__guard = thrum__who_process();
+    __atomic_store_n(&c->got, 1, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return arg;
+}
+
+static void *be_interrupted_at_the_guard(void *arg) {
+    spec_expect_signals();
+    assert_int_equal(thrum_shared_queue_put_until(&c->queue, &c->came, THRUM_NEVER), -EINTR);
+    return arg;
+}
+
+/* One that is stopped in the middle of a put and a get is not dead, but time-outs hold. */
+static void test_deadlines_hold_when_a_side_is_stopped(void **state) {
+    (void)state;
+    concept_team team = {.n = 0}, other = {.n = 0};
+    int item = 1;
+    begin(sizeof(int), 2);
+    put(1);
+    concept_start(&team, 1, hold_guards_and_stay, NULL);
+    while (!__atomic_load_n(&c->got, __ATOMIC_ACQUIRE))
+        spec_yield();
+    assert_int_equal(thrum_shared_queue_put_until(&c->queue, &item, thrum_in(-1)), -ETIMEDOUT);
+    assert_int_equal(thrum_shared_queue_get_until(&c->queue, &item, thrum_in(0)), -ETIMEDOUT);
+    assert_int_equal(thrum_shared_queue_join_until(&c->queue, thrum_in(0)), -ETIMEDOUT);
+    concept_start(&other, 1, be_interrupted_at_the_guard, NULL);
+    spec_processes_interrupt(&other);
+    spec_processes_kill(&team);
+    put(2);
+    assert_int_equal(get(), 1);
+    assert_int_equal(get(), 2);
+}
+
+static void *get_two_of_three(void *arg) {
+    assert_int_equal(get(), 1);
+    assert_int_equal(get(), 2);
+    assert_int_equal(get(), 3);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+    __atomic_store_n(&c->got, 1, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return arg;
+}
+
+static void begin_with_tasks_of_a_dead_one(void) {
+    concept_team team = {.n = 0};
+    begin(sizeof(int), 10);
+    for (int i = 1; i <= 4; i++)
+        put(i);
+    concept_start(&team, 1, get_two_of_three, NULL);
+    while (!__atomic_load_n(&c->got, __ATOMIC_ACQUIRE))
+        spec_yield();
+    assert_int_equal(thrum_shared_queue_join_until(&c->queue, thrum_in(0.005)), -ETIMEDOUT);
+    spec_processes_kill(&team);
+}
+
+static void *join_it(void *arg) {
+    concept_comes();
+    assert_int_equal(thrum_shared_queue_join(&c->queue), 0);
+    return arg;
+}
+
+static void test_a_join_does_not_wait_for_tasks_of_the_dead(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        concept_team joiner = {.n = 0};
+        begin_with_tasks_of_a_dead_one();
+        assert_int_equal(get(), 4);
+        if (way == 0)
+            assert_int_equal(thrum_shared_queue_join_until(&c->queue, thrum_in(-1)), -ETIMEDOUT);
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+        if (way == 2)
+            assert_int_equal(thrum_shared_queue_join_until(&c->queue, thrum_in(-1)), -EOWNERDEAD);
+        else
+            assert_int_equal(thrum_shared_queue_join(&c->queue), -EOWNERDEAD);
+        assert_int_equal(thrum_shared_queue_join(&c->queue), 0); /* it is said once */
+        put(5);
+        concept_start(&joiner, 1, join_it, NULL);
+        concept_until_waiting(&c->queue, &joiner, 1);
+        assert_int_equal(get(), 5);
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+        concept_join(&joiner);
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), -EINVAL);
+    }
+}
+
+/* Killed behind a get, or inside a task_done: between the two stores of either. */
+static void test_a_task_in_doubt_is_lost(void **state) {
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        begin(sizeof(int), 10);
+        if (thrum__who_process() >> 32 == 0)
+            skip(); /* no /proc: nobody knows when it started */
+        put(1);
+        put(2);
+        assert_int_equal(get(), 1);
+        if (way == 0)
+            c->queue.thrum__get.thrum__at = UINT64_C(2) << 32 | 2;
+        else
+            c->queue.thrum__tasks.thrum__held[0] = 0;
+        c->queue.thrum__get.thrum__guard = dead_name();
+        if (way == 1)
+            assert_int_equal(get(), 2);
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+        assert_int_equal(thrum_shared_queue_join(&c->queue), -EOWNERDEAD);
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), -EINVAL);
+    }
+}
+
+/* Tasks that were done before they were got are in nobody's hands then. */
+static void test_tasks_that_were_done_early(void **state) {
+    (void)state;
+    begin(sizeof(int), 10);
+    if (thrum__who_process() >> 32 == 0)
+        skip(); /* no /proc: nobody knows when it started */
+    put(1);
+    put(2);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+    assert_int_equal(get(), 1);
+    assert_int_equal(get(), 2);
+    c->queue.thrum__get.thrum__guard = dead_name();
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+    assert_int_equal(thrum_shared_queue_join(&c->queue), 0);
+    for (int i = 0; i < 3; i++)
+        put(i);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+    c->queue.thrum__get.thrum__guard = dead_name();
+    thrum_shared_queue_shutdown(&c->queue, true);
+    assert_int_equal(thrum_shared_queue_join(&c->queue), 0);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), -EINVAL);
+}
+
+static void *work(void *arg) {
+    while (thrum_shared_queue_get(&c->queue, NULL) == 0) {
+        spec_perhaps_yield();
+        assert_int_equal(thrum_shared_queue_task_done(&c->queue), 0);
+        __atomic_fetch_add(&c->got, 1, __ATOMIC_RELAXED);
+    }
+    return arg;
+}
+
+static void *put_for_ever(void *arg) {
+    int item = 1;
+    while (thrum_shared_queue_put(&c->queue, &item) == 0)
+        spec_perhaps_yield();
+    return arg;
+}
+
+/* Whenever workers are killed, the join ends, and the accounts are right. */
+static void test_kills_stop_no_join(void **state) {
+    (void)state;
+    concept_team workers = {.n = 0}, producers = {.n = 0};
+    begin(sizeof(int), 7);
+    concept_start(&workers, 2, work, NULL);
+    concept_start(&producers, 1, put_for_ever, NULL);
+    for (int i = 0; i < KILLS; i++) {
+        concept_team victim = {.n = 0};
+        int before = __atomic_load_n(&c->got, __ATOMIC_RELAXED);
+        concept_start(&victim, 1, work, NULL);
+        while (__atomic_load_n(&c->got, __ATOMIC_RELAXED) - before < 20)
+            spec_yield();
+        for (uint32_t n = spec_random(20); n > 0; n--)
+            spec_yield();
+        spec_processes_kill(&victim);
+    }
+    thrum_shared_queue_shutdown(&c->queue, false);
+    concept_join(&producers);
+    concept_join(&workers);
+    int rc = thrum_shared_queue_join(&c->queue);
+    assert_true(rc == 0 || rc == -EOWNERDEAD);
+    assert_int_equal(thrum_shared_queue_task_done(&c->queue), -EINVAL);
+    for (int i = 0; i < THRUM__SHARED_HOLDERS; i++)
+        assert_int_equal(c->queue.thrum__tasks.thrum__held[i], 0);
+    assert_int_equal(c->queue.thrum__tasks.thrum__others, 0);
+}
+
 /* What a producer leaves that is killed between its change and its wake. */
 static void test_an_item_without_its_wake_is_found(void **state) {
     (void)state;
@@ -88,7 +270,8 @@ static void test_an_item_without_its_wake_is_found(void **state) {
     concept_start(&team, WORKERS, get_one, NULL);
     concept_until_waiting(&c->queue, &team, WORKERS);
     memset(c->room, 0, WORKERS * sizeof(int));
-    __atomic_store_n(&c->queue.thrum__put.thrum__at, WORKERS, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->queue.thrum__put.thrum__at, (uint64_t)WORKERS << 32 | WORKERS,
+                     __ATOMIC_SEQ_CST);
     concept_join(&team);
     assert_int_equal(c->got, WORKERS);
 }
@@ -169,5 +352,10 @@ static void test_kills_lose_no_other_item(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_interruption),
            cmocka_unit_test(test_sides_whose_holder_died_in_the_middle),
+           cmocka_unit_test(test_deadlines_hold_when_a_side_is_stopped),
+           cmocka_unit_test(test_a_join_does_not_wait_for_tasks_of_the_dead),
+           cmocka_unit_test(test_a_task_in_doubt_is_lost),
+           cmocka_unit_test(test_tasks_that_were_done_early),
+           cmocka_unit_test(test_kills_stop_no_join),
            cmocka_unit_test(test_an_item_without_its_wake_is_found),
            cmocka_unit_test(test_kills_lose_no_other_item));

@@ -107,6 +107,27 @@ static void test_interruption(void **state) {
     }
 }
 
+static void *hold_guard_and_stay(void *arg) {
+    c->semaphore.thrum__guard = thrum__who_process();
+    __atomic_store_n(&c->inside, 1, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return arg;
+}
+
+/* One that is stopped in the middle of a call is not dead, but time-outs hold. */
+static void test_deadlines_hold_when_another_is_stopped(void **state) {
+    (void)state;
+    concept_team team = {.n = 0};
+    concept_reset(2, true);
+    concept_start(&team, 1, hold_guard_and_stay, NULL);
+    while (!__atomic_load_n(&c->inside, __ATOMIC_ACQUIRE))
+        spec_yield();
+    assert_int_equal(semaphore_until(&c->semaphore, thrum_in(-1)), -ETIMEDOUT);
+    spec_processes_kill(&team);
+    semaphore_acquire(&c->semaphore);
+}
+
 static void *give_one(void *arg) {
     assert_int_equal(semaphore_release(&c->semaphore, 1), 0);
     return arg;
@@ -217,6 +238,7 @@ SPEC_TESTS(cmocka_unit_test(test_permits_are_counted), CONCEPT_SEMAPHORE_TESTS,
            cmocka_unit_test(test_permits_of_the_dead_come_back),
            cmocka_unit_test(test_a_number_in_doubt_is_counted_anew),
            cmocka_unit_test(test_interruption), cmocka_unit_test(test_signals_have_no_holder),
+           cmocka_unit_test(test_deadlines_hold_when_another_is_stopped),
            cmocka_unit_test(test_another_process_may_release),
            cmocka_unit_test(test_more_processes_than_accounts),
            cmocka_unit_test(test_permits_without_an_account),

@@ -78,8 +78,8 @@ static void test_no_wait_is_a_cancellation_point(void **state) {
     c->lock.thrum__word = dead_name();
     c->semaphore = (thrum_shared_semaphore)THRUM_SHARED_BOUNDED_SEMAPHORE_INIT(1);
     c->semaphore.thrum__value = 0;
-    c->semaphore.thrum__who[0] = dead_name();
-    c->semaphore.thrum__held[0] = 1;
+    c->semaphore.thrum__accounts.thrum__who[0] = dead_name();
+    c->semaphore.thrum__accounts.thrum__held[0] = 1;
     concept_run(start_one_that_is_cancelled, NULL);
     assert_true(c->done);
     assert_int_equal(c->rc, -EOWNERDEAD);
