@@ -64,8 +64,8 @@ static bool reclaim(thrum_shared_semaphore *semaphore) {
 
 /* Takes a permit of a bounded one. With `look`, and no permit left, takes back those of the dead
  * first. Returns 0, -EOWNERDEAD, -EBUSY, or what the guard says. */
-static int take_permit(thrum_shared_semaphore *semaphore, bool look,
-                       const thrum__shared_wait *wait) {
+static __attribute__((noinline)) int take_permit(thrum_shared_semaphore *semaphore, bool look,
+                                                 const thrum__shared_wait *wait) {
     int rc = lock(semaphore, wait);
     if (rc != 0)
         return rc;
@@ -80,7 +80,7 @@ static int take_permit(thrum_shared_semaphore *semaphore, bool look,
     return rc;
 }
 
-static int give_permits(thrum_shared_semaphore *semaphore, uint32_t n) {
+static __attribute__((noinline)) int give_permits(thrum_shared_semaphore *semaphore, uint32_t n) {
     thrum__who who = thrum__who_process();
     (void)lock(semaphore, NULL);
     uint32_t held = semaphore->thrum__limit - 1 - value_of(semaphore);
@@ -124,6 +124,8 @@ static int await(thrum_shared_semaphore *semaphore, thrum__shared_wait *wait) {
 }
 
 int thrum_shared_semaphore_acquire(thrum_shared_semaphore *semaphore) {
+    if (THRUM__LIKELY(semaphore->thrum__limit == 0 && take_signal(semaphore) == 0))
+        return 0;
     thrum__shared_wait wait = {INT64_MAX, 0, false};
     return await(semaphore, &wait);
 }

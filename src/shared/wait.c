@@ -137,10 +137,9 @@ uint32_t thrum__sleepers_prepare(uint32_t *sleepers) {
     return thrum__or_seq_cst(sleepers, 1) | 1;
 }
 
-void thrum__sleepers_wake(uint32_t *sleepers, int n) {
-    /* seq_cst: pairs with thrum__sleepers_prepare() */
-    uint32_t seen = thrum__load_seq_cst(sleepers);
-    while (THRUM__UNLIKELY(seen & 1))
+void thrum__sleepers_wake_some(uint32_t *sleepers, int n) {
+    uint32_t seen = thrum__load_relaxed(sleepers);
+    while (seen & 1)
         if (thrum__cas_relaxed(sleepers, &seen, seen + 1)) {
             thrum__futex_wake_shared(sleepers, n);
             return;

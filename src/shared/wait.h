@@ -76,9 +76,16 @@ int thrum__guard_acquire(uint64_t *word, const thrum__shared_wait *wait);
  * (seq_cst) after this. Returns the value to sleep on. */
 uint32_t thrum__sleepers_prepare(uint32_t *sleepers);
 
+/* Wakes up to `n` sleepers. */
+void thrum__sleepers_wake_some(uint32_t *sleepers, int n);
+
 /* Wakes up to `n` sleepers, if there are any. The state they wait for was changed before this, by a
  * seq_cst store or read-modify-write. A waiter that slept and got what it waited for passes on what
  * is left to the next. */
-void thrum__sleepers_wake(uint32_t *sleepers, int n);
+static inline void thrum__sleepers_wake(uint32_t *sleepers, int n) {
+    /* seq_cst: pairs with thrum__sleepers_prepare() */
+    if (THRUM__UNLIKELY(thrum__load_seq_cst(sleepers) & 1))
+        thrum__sleepers_wake_some(sleepers, n);
+}
 
 #endif
