@@ -57,8 +57,9 @@ THRUM_API int thrum_shared_create(thrum_shared **out, const char *name, size_t s
                                   const thrum_shared_opts *opts);
 
 /* Maps the memory called `name`, of at least `size` bytes. Returns 0, -ENOENT, -EINVAL (not made by
- * thrum_shared_create() of this layout, truncated, or smaller than `size`), -EXDEV (made in another
- * pid namespace: holders could not be told dead from alive), -EACCES, -ENOMEM. Any thread. */
+ * thrum_shared_create(), truncated, or smaller than `size`), -EPROTO (made by a thrum of another
+ * layout, or by a program of another byte order or size of pointers), -EXDEV (made in another pid
+ * namespace: holders could not be told dead from alive), -EACCES, -ENOMEM. Any thread. */
 THRUM_API int thrum_shared_open(thrum_shared **out, const char *name, size_t size);
 
 /* As thrum_shared_open(), for the descriptor of a segment, which stays the caller's. */

@@ -14,8 +14,8 @@
 
 #include "base/panic.h"
 
-enum { NAME_MAX_BYTES = 200, PATH_SIZE = 256, LAYOUT = 1, USER_MODE = 0600, ALL_MODES = 0777 };
-static const uint64_t MAGIC = UINT64_C(0x6d7572687473686d); /* of another byte order it differs */
+enum { NAME_MAX_BYTES = 200, PATH_SIZE = 256, LAYOUT = 2, USER_MODE = 0600, ALL_MODES = 0777 };
+static const uint64_t MAGIC = UINT64_C(0x6d7572687473686d);
 static const char FOLDER[] = "/dev/shm";
 
 /* What stands in front of the user's memory; read-only once the segment can be opened. */
@@ -25,6 +25,7 @@ typedef struct {
     uint32_t header_size;
     uint64_t size;          /* of the user's memory */
     uint64_t pid_namespace; /* 0 not known */
+    uint32_t word_size;     /* bytes of a pointer: a program's own structures differ by it */
 } __attribute__((aligned(64))) header;
 
 struct thrum_shared {
@@ -73,9 +74,16 @@ static int reserve(int fd, size_t length) {
     return code;
 }
 
-/* Without a name: of a size that nobody can change. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* Without a name: of a size that nobody can change. A system may demand that it is never a program;
+ * one before Linux 6.3 does not know how to say so. */
 static int make_sealed(size_t length) {
-    int fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
     int code = reserve(fd, length);
@@ -101,11 +109,14 @@ static int make_file(size_t length, unsigned mode) {
     return -code;
 }
 
-/* Gives the file its name: from here on it is seen, complete. */
+/* Gives the file its name: from here on it is seen, complete. Without /proc only some may. */
 static int publish(int fd, const char *path) {
     char own[PATH_SIZE];
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ||
+                   (errno == ENOENT && linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0)
+               ? 0
+               : -errno;
 }
 
 static int refuse(const char *what) {
@@ -143,7 +154,7 @@ int thrum_shared_create(thrum_shared **out, const char *name, size_t size,
     code = map(&shared, fd, length);
     if (code != 0)
         return code;
-    *shared->mapped = (header){MAGIC, LAYOUT, sizeof(header), size, pid_namespace()};
+    *shared->mapped = (header){MAGIC, LAYOUT, sizeof(header), size, pid_namespace(), sizeof(void *)};
     if (opts->init)
         code = opts->init(thrum_shared_memory(shared), size, opts->arg);
     if (code == 0 && name && (code = path_of(name, path)) == 0)
@@ -161,9 +172,13 @@ static int check_file(int fd, size_t size, size_t *length) {
     struct stat about;
     if (fstat(fd, &about) != 0)
         return -errno;
-    if (pread(fd, &found, sizeof found, 0) != (ssize_t)sizeof found || found.magic != MAGIC ||
-        found.layout != LAYOUT || found.header_size != sizeof found || found.size < size ||
-        found.size > (uint64_t)PTRDIFF_MAX - sizeof found ||
+    if (pread(fd, &found, sizeof found, 0) != (ssize_t)sizeof found ||
+        (found.magic != MAGIC && found.magic != __builtin_bswap64(MAGIC)))
+        return -EINVAL;
+    if (found.magic != MAGIC || found.layout != LAYOUT || found.header_size != sizeof found ||
+        found.word_size != sizeof(void *))
+        return -EPROTO;
+    if (found.size < size || found.size > (uint64_t)PTRDIFF_MAX - sizeof found ||
         about.st_size < (off_t)(sizeof found + found.size))
         return -EINVAL;
     uint64_t here = pid_namespace();

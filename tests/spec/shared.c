@@ -2,16 +2,19 @@
 #include "processes.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIZE = 10000, LAYOUT_AT = 8, HEADER_AT = 12, SIZE_AT = 16, NAMESPACE_AT = 24, HEADER = 64 };
+enum { SIZE = 10000, HEADER = 64, NOBODY = 65534 };
+enum { LAYOUT_AT = 8, HEADER_AT = 12, SIZE_AT = 16, NAMESPACE_AT = 24, WORD_AT = 32 };
 
 static char name[64];
 
@@ -217,20 +220,24 @@ static void test_foreign_and_broken_ones_are_refused(void **state) {
     begin();
     thrum_shared *shared = make(name);
     int fd = thrum_shared_fd(shared);
-    const uint32_t layout = 2, header_size = HEADER + 64;
+    const uint32_t layout = 1, header_size = HEADER + 64, word = 12 - sizeof(void *);
     const uint64_t sizes[] = {SIZE + 1, SIZE - 1, UINT64_MAX}, nowhere = 1;
+    char before[8], other_order[8];
     const struct {
         off_t at;
         const void *value;
         size_t size;
         int code;
-    } damages[] = {{0, "not thrum", 8, -EINVAL},     {LAYOUT_AT, &layout, 4, -EINVAL},
-                   {HEADER_AT, &header_size, 4, -EINVAL}, {SIZE_AT, &sizes[0], 8, -EINVAL},
+    } damages[] = {{0, "not thrum", 8, -EINVAL},          {0, other_order, 8, -EPROTO},
+                   {WORD_AT, &word, 4, -EPROTO},          {LAYOUT_AT, &layout, 4, -EPROTO},
+                   {HEADER_AT, &header_size, 4, -EPROTO}, {SIZE_AT, &sizes[0], 8, -EINVAL},
                    {SIZE_AT, &sizes[1], 8, -EINVAL}, {SIZE_AT, &sizes[2], 8, -EINVAL},
                    {NAMESPACE_AT, &nowhere, 8, -EXDEV}};
     expect_refused(shared, SIZE + 1, -EINVAL);
+    assert_int_equal(pread(fd, before, 8, 0), 8);
+    for (int i = 0; i < 8; i++)
+        other_order[i] = before[7 - i];
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
-        char before[8];
         size_t n = damages[i].size;
         assert_int_equal(pread(fd, before, n, damages[i].at), n);
         assert_int_equal(pwrite(fd, damages[i].value, n, damages[i].at), n);
@@ -245,6 +252,106 @@ static void test_foreign_and_broken_ones_are_refused(void **state) {
     thrum_shared_close(shared);
     assert_int_equal(thrum_shared_unlink(name), 0);
     assert_int_equal(thrum_shared_open_fd(&shared, -1, 0), -EBADF);
+}
+
+static void test_a_nameless_one_is_no_program(void **state) {
+    (void)state;
+    begin();
+    struct stat about;
+    int fd = memfd_create("probe", MFD_CLOEXEC | 8U); /* MFD_NOEXEC_SEAL */
+    if (fd < 0)
+        skip(); /* a system that does not know it */
+    close(fd);
+    thrum_shared *shared = make(NULL);
+    assert_int_equal(fstat(thrum_shared_fd(shared), &about), 0);
+    assert_int_equal(about.st_mode & 0111, 0);
+    assert_int_equal(fchmod(thrum_shared_fd(shared), 0700), -1);
+    thrum_shared_close(shared);
+}
+
+/* What a child found. */
+static struct {
+    bool cannot;
+    int open_code, lock_code;
+} *found;
+
+static void *open_as_another_user(void *shared) {
+    thrum_shared *opened;
+    found->cannot = setgid(NOBODY) != 0 || setuid(NOBODY) != 0;
+    found->open_code = thrum_shared_open(&opened, name, SIZE);
+    found->lock_code = thrum_shared_lock_try_acquire(thrum_shared_memory(shared));
+    return NULL;
+}
+
+static void test_another_user(void **state) {
+    (void)state;
+    begin();
+    found = spec_shared_memory(sizeof *found);
+    for (unsigned mode = 0600; mode <= 0666; mode += 066) {
+        thrum_shared *shared;
+        assert_int_equal(thrum_shared_create(&shared, name, SIZE,
+                                             &(thrum_shared_opts){.mode = mode}), 0);
+        assert_int_equal(thrum_shared_lock_acquire(thrum_shared_memory(shared)), 0);
+        in_a_child(open_as_another_user, shared);
+        thrum_shared_close(shared);
+        assert_int_equal(thrum_shared_unlink(name), 0);
+        if (found->cannot)
+            skip(); /* only root may become another user */
+        assert_int_equal(found->open_code, mode == 0600 ? -EACCES : 0);
+        assert_int_equal(found->lock_code, -EBUSY);
+    }
+}
+
+static void *make_without_proc(void *arg) {
+    thrum_shared *shared;
+    found->cannot = unshare(CLONE_NEWNS) != 0 ||
+                    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+                    mount("none", "/proc", "tmpfs", 0, NULL) != 0;
+    found->open_code = thrum_shared_create(&shared, name, SIZE, NULL);
+    return arg;
+}
+
+static void test_without_proc(void **state) {
+    (void)state;
+    begin();
+    thrum_shared *shared;
+    found = spec_shared_memory(sizeof *found);
+    in_a_child(make_without_proc, NULL);
+    (void)thrum_shared_unlink(name);
+    if (found->cannot)
+        skip(); /* not allowed to mount */
+    assert_int_equal(found->open_code, 0);
+    assert_int_equal(thrum_shared_open(&shared, name, SIZE), -ENOENT);
+}
+
+static void *make_the_same(void *out) {
+    thrum_shared *shared;
+    int rc = thrum_shared_create(&shared, name, SIZE, NULL);
+    assert_true(rc == 0 || rc == -EEXIST);
+    if (rc == -EEXIST)
+        assert_int_equal(thrum_shared_open(&shared, name, SIZE), 0);
+    else
+        __atomic_fetch_add((int *)out, 1, __ATOMIC_RELAXED);
+    int *users = thrum_shared_memory(shared);
+    __atomic_fetch_add(users, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void test_of_those_who_make_it_at_once_one_does(void **state) {
+    (void)state;
+    begin();
+    int *makers = spec_shared_memory(sizeof *makers);
+    for (int round = 1; round <= 10; round++) {
+        spec_processes team = {.n = 0};
+        thrum_shared *shared;
+        spec_processes_start(&team, 6, make_the_same, makers);
+        spec_processes_join(&team);
+        assert_int_equal(*makers, round);
+        assert_int_equal(thrum_shared_open(&shared, name, SIZE), 0);
+        assert_int_equal(*(int *)thrum_shared_memory(shared), 6);
+        thrum_shared_close(shared);
+        assert_int_equal(thrum_shared_unlink(name), 0);
+    }
 }
 
 static void test_it_stays_until_it_is_unlinked(void **state) {
@@ -270,4 +377,7 @@ SPEC_TESTS(cmocka_unit_test(test_zeroed_and_writable_to_the_end),
            cmocka_unit_test(test_a_full_file_system_is_told_at_once),
            cmocka_unit_test(test_the_size_of_a_nameless_one_is_sealed),
            cmocka_unit_test(test_foreign_and_broken_ones_are_refused),
+           cmocka_unit_test(test_a_nameless_one_is_no_program), cmocka_unit_test(test_another_user),
+           cmocka_unit_test(test_without_proc),
+           cmocka_unit_test(test_of_those_who_make_it_at_once_one_does),
            cmocka_unit_test(test_it_stays_until_it_is_unlinked));
