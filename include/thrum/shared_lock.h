@@ -18,7 +18,7 @@
  * release, and a thread that ends leaves the lock held. So does exec(). The processes must be of
  * one pid namespace, and made by fork(), not by bare clone(). No order is promised to those who
  * wait. What happened before a release is seen after the acquire that follows. A waiting thread
- * blocks its OS thread, and is not shown by thrum_dump(). */
+ * blocks its OS thread. */
 #ifndef THRUM_SHARED_LOCK_H
 #define THRUM_SHARED_LOCK_H
 

@@ -74,6 +74,11 @@ struct thrum__strand {
     const thrum__wait_kind *waiting_kind; /* NULL: does not wait */
     const void *waiting_on;
     int64_t waiting_since;
+    /* The same for what stands in memory of several processes: */
+    const char *shared_noun;     /* "shared lock"; NULL: does not wait for such */
+    const void *shared_object;   /* not to be looked into: it may be gone */
+    uint64_t shared_holder;      /* who held it when last looked at (shared/who.h); 0 nobody */
+    int64_t shared_since;
     thrum__link listed;            /* in the registry; under its lock */
     void (*entry)(thrum__strand *); /* read-only after start */
     void *thread;                  /* record of floor 3; under the registry lock */

@@ -11,6 +11,7 @@
 
 static const uint64_t ONE_COMES = UINT64_C(1) << 32, ACTING = UINT64_C(1) << 62,
                       BROKEN = UINT64_C(1) << 63;
+static const char NOUN[] = "shared barrier";
 enum { NAMED = THRUM_SHARED_BARRIER_NAMED, ENDS = 32 };
 
 /* One wait, on its caller's stack. */
@@ -97,7 +98,8 @@ static bool look(arrival *a, int rc, int *result) {
         rc = -EOWNERDEAD;
     if (state & ACTING && rc != -EOWNERDEAD) {
         /* All have come: only the action is awaited. */
-        a->wait = (thrum__shared_wait){INT64_MAX, a->wait.step, false};
+        a->wait.deadline = INT64_MAX;
+        a->wait.interruptible = false;
         rc = 0;
     }
     if (rc >= 0) {
@@ -194,25 +196,28 @@ static int arrive(arrival *a) {
     return await(a);
 }
 
+static int wait_in(thrum_shared_barrier *barrier, int (*action)(void *arg), void *arg,
+                   thrum__shared_wait wait) {
+    return arrive(&(arrival){.barrier = barrier, .wait = wait, .action = action, .arg = arg});
+}
+
 int thrum_shared_barrier_wait(thrum_shared_barrier *barrier) {
-    return arrive(&(arrival){.barrier = barrier, .wait = {INT64_MAX, 0, false}});
+    return wait_in(barrier, NULL, NULL, thrum__shared_wait_for(NOUN, barrier));
 }
 
 int thrum_shared_barrier_wait_until(thrum_shared_barrier *barrier, thrum_deadline deadline) {
-    return arrive(&(arrival){.barrier = barrier, .wait = {deadline.ns, 0, true}});
+    return wait_in(barrier, NULL, NULL, thrum__shared_wait_until(NOUN, barrier, deadline));
 }
 
 int thrum_shared_barrier_wait_action(thrum_shared_barrier *barrier, int (*action)(void *arg),
                                      void *arg) {
-    return arrive(&(arrival){
-        .barrier = barrier, .wait = {INT64_MAX, 0, false}, .action = action, .arg = arg});
+    return wait_in(barrier, action, arg, thrum__shared_wait_for(NOUN, barrier));
 }
 
 int thrum_shared_barrier_wait_action_until(thrum_shared_barrier *barrier,
                                            int (*action)(void *arg), void *arg,
                                            thrum_deadline deadline) {
-    return arrive(&(arrival){
-        .barrier = barrier, .wait = {deadline.ns, 0, true}, .action = action, .arg = arg});
+    return wait_in(barrier, action, arg, thrum__shared_wait_until(NOUN, barrier, deadline));
 }
 
 /* Ends what is under way; an action that runs goes on, and no phase begins before it has ended. */

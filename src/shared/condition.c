@@ -12,6 +12,8 @@
 #undef thrum_shared_condition_wait
 #undef thrum_shared_condition_wait_until
 
+static const char NOUN[] = "shared condition";
+
 /* The lock of a wait: the word of a lock or an rlock, and how it is taken. */
 typedef struct {
     uint64_t *word;
@@ -28,7 +30,8 @@ static void lock_free(const lock_of *lock, const thrum_shared_condition *conditi
 static int lock_again(const lock_of *lock) {
     if (THRUM__LIKELY(thrum__word_take(lock->word, lock->who)))
         return 0;
-    thrum__shared_wait wait = {INT64_MAX, 0, false};
+    thrum__shared_wait wait = thrum__shared_wait_for(
+        lock->how & THRUM__WORD_THREAD ? "shared rlock" : "shared lock", lock->word);
     return thrum__word_wait(lock->word, lock->who, lock->how, &wait);
 }
 
@@ -77,40 +80,40 @@ static int await(thrum_shared_condition *condition, const lock_of *lock, thrum__
 }
 
 static int wait_lock(thrum_shared_condition *condition, thrum_shared_lock *lock,
-                     thrum__shared_wait *wait) {
-    return await(condition, &(lock_of){&lock->thrum__word, thrum__who_process(), 0}, wait);
+                     thrum__shared_wait wait) {
+    return await(condition, &(lock_of){&lock->thrum__word, thrum__who_process(), 0}, &wait);
 }
 
 static int wait_rlock(thrum_shared_condition *condition, thrum_shared_rlock *rlock,
-                      thrum__shared_wait *wait) {
+                      thrum__shared_wait wait) {
     uint32_t depth = rlock->thrum__depth;
     lock_of lock = {&rlock->thrum__word, thrum__who_thread(), THRUM__WORD_THREAD};
     if ((thrum__load_relaxed(lock.word) & ~THRUM__WORD_WAITERS) != lock.who)
         thrum__panic("thrum_shared_condition_wait: the calling thread does not hold the rlock %p "
                      "of condition %p", (void *)rlock, (void *)condition);
     rlock->thrum__depth = 0;
-    int rc = await(condition, &lock, wait);
+    int rc = await(condition, &lock, &wait);
     rlock->thrum__depth = depth;
     return rc;
 }
 
 int thrum_shared_condition_wait(thrum_shared_condition *condition, thrum_shared_lock *lock) {
-    return wait_lock(condition, lock, &(thrum__shared_wait){INT64_MAX, 0, false});
+    return wait_lock(condition, lock, thrum__shared_wait_for(NOUN, condition));
 }
 
 int thrum_shared_condition_wait_until(thrum_shared_condition *condition, thrum_shared_lock *lock,
                                       thrum_deadline deadline) {
-    return wait_lock(condition, lock, &(thrum__shared_wait){deadline.ns, 0, true});
+    return wait_lock(condition, lock, thrum__shared_wait_until(NOUN, condition, deadline));
 }
 
 int thrum_shared_condition_wait_rlock(thrum_shared_condition *condition,
                                       thrum_shared_rlock *rlock) {
-    return wait_rlock(condition, rlock, &(thrum__shared_wait){INT64_MAX, 0, false});
+    return wait_rlock(condition, rlock, thrum__shared_wait_for(NOUN, condition));
 }
 
 int thrum_shared_condition_wait_until_rlock(thrum_shared_condition *condition,
                                             thrum_shared_rlock *rlock, thrum_deadline deadline) {
-    return wait_rlock(condition, rlock, &(thrum__shared_wait){deadline.ns, 0, true});
+    return wait_rlock(condition, rlock, thrum__shared_wait_until(NOUN, condition, deadline));
 }
 
 int thrum_shared_condition_notify(thrum_shared_condition *condition, int n) {

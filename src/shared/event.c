@@ -7,6 +7,7 @@
 #include "base/futex.h"
 #include "shared/wait.h"
 
+static const char NOUN[] = "shared event";
 enum { SET = 1, WAITED_FOR = 2, ONE_SET = 4 };
 
 void thrum_shared_event_set(thrum_shared_event *event) {
@@ -53,11 +54,11 @@ static int await(thrum_shared_event *event, thrum__shared_wait *wait) {
 }
 
 void thrum_shared_event_wait(thrum_shared_event *event) {
-    thrum__shared_wait wait = {INT64_MAX, 0, false};
+    thrum__shared_wait wait = thrum__shared_wait_for(NOUN, event);
     (void)await(event, &wait);
 }
 
 int thrum_shared_event_wait_until(thrum_shared_event *event, thrum_deadline deadline) {
-    thrum__shared_wait wait = {deadline.ns, 0, true};
+    thrum__shared_wait wait = thrum__shared_wait_until(NOUN, event, deadline);
     return await(event, &wait);
 }

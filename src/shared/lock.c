@@ -5,11 +5,13 @@
 #include "base/panic.h"
 #include "shared/wait.h"
 
+static const char NOUN[] = "shared lock";
+
 int thrum_shared_lock_acquire(thrum_shared_lock *lock) {
     thrum__who who = thrum__who_process();
     if (THRUM__LIKELY(thrum__word_take(&lock->thrum__word, who)))
         return 0;
-    thrum__shared_wait wait = {INT64_MAX, 0, false};
+    thrum__shared_wait wait = thrum__shared_wait_for(NOUN, lock);
     return thrum__word_wait(&lock->thrum__word, who, 0, &wait);
 }
 
@@ -21,7 +23,7 @@ int thrum_shared_lock_acquire_until(thrum_shared_lock *lock, thrum_deadline dead
     thrum__who who = thrum__who_process();
     if (THRUM__LIKELY(thrum__word_take(&lock->thrum__word, who)))
         return 0;
-    thrum__shared_wait wait = {deadline.ns, 0, true};
+    thrum__shared_wait wait = thrum__shared_wait_until(NOUN, lock, deadline);
     return thrum__word_wait(&lock->thrum__word, who, 0, &wait);
 }
 

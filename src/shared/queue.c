@@ -10,6 +10,8 @@
 #include "shared/accounts.h"
 #include "shared/wait.h"
 
+static const char PUT[] = "shared queue (put)", GET[] = "shared queue (get)",
+                  JOIN[] = "shared queue (join)";
 enum { OPEN = 0, SHUT = 1, SHUT_NOW = 2, MAXSIZE_MAX = 1 << 30 };
 
 int thrum_shared_queue_init(thrum_shared_queue *queue, void *room, size_t item_size,
@@ -221,24 +223,28 @@ int thrum_shared_queue_try_get(thrum_shared_queue *queue, void *item) {
 
 int thrum_shared_queue_put(thrum_shared_queue *queue, const void *item) {
     int rc = thrum_shared_queue_try_put(queue, item);
-    return rc != -EAGAIN ? rc
-                         : await(queue, item, NULL, &(thrum__shared_wait){INT64_MAX, 0, false});
+    if (THRUM__LIKELY(rc != -EAGAIN))
+        return rc;
+    thrum__shared_wait wait = thrum__shared_wait_for(PUT, queue);
+    return await(queue, item, NULL, &wait);
 }
 
 int thrum_shared_queue_get(thrum_shared_queue *queue, void *item) {
     int rc = thrum_shared_queue_try_get(queue, item);
-    return rc != -EAGAIN ? rc
-                         : await(queue, NULL, item, &(thrum__shared_wait){INT64_MAX, 0, false});
+    if (THRUM__LIKELY(rc != -EAGAIN))
+        return rc;
+    thrum__shared_wait wait = thrum__shared_wait_for(GET, queue);
+    return await(queue, NULL, item, &wait);
 }
 
 int thrum_shared_queue_put_until(thrum_shared_queue *queue, const void *item,
                                  thrum_deadline deadline) {
-    thrum__shared_wait wait = {deadline.ns, 0, true};
+    thrum__shared_wait wait = thrum__shared_wait_until(PUT, queue, deadline);
     return queue->thrum__maxsize == 0 ? -EINVAL : await(queue, item, NULL, &wait);
 }
 
 int thrum_shared_queue_get_until(thrum_shared_queue *queue, void *item, thrum_deadline deadline) {
-    thrum__shared_wait wait = {deadline.ns, 0, true};
+    thrum__shared_wait wait = thrum__shared_wait_until(GET, queue, deadline);
     return queue->thrum__maxsize == 0 ? -EINVAL : await(queue, NULL, item, &wait);
 }
 
@@ -287,11 +293,13 @@ static int join(thrum_shared_queue *queue, thrum__shared_wait *wait) {
 }
 
 int thrum_shared_queue_join(thrum_shared_queue *queue) {
-    return join(queue, &(thrum__shared_wait){INT64_MAX, 0, false});
+    thrum__shared_wait wait = thrum__shared_wait_for(JOIN, queue);
+    return join(queue, &wait);
 }
 
 int thrum_shared_queue_join_until(thrum_shared_queue *queue, thrum_deadline deadline) {
-    return join(queue, &(thrum__shared_wait){deadline.ns, 0, true});
+    thrum__shared_wait wait = thrum__shared_wait_until(JOIN, queue, deadline);
+    return join(queue, &wait);
 }
 
 size_t thrum_shared_queue_qsize(const thrum_shared_queue *queue) {

@@ -7,6 +7,8 @@
 #include "base/panic.h"
 #include "shared/wait.h"
 
+static const char NOUN[] = "shared rlock";
+
 static bool is_own(const thrum_shared_rlock *rlock, thrum__who who) {
     return (thrum__load_relaxed(&rlock->thrum__word) & ~THRUM__WORD_WAITERS) == who;
 }
@@ -24,22 +26,21 @@ static int begin(thrum_shared_rlock *rlock, int rc) {
     return rc;
 }
 
-static int acquire(thrum_shared_rlock *rlock, int64_t deadline, bool interruptible) {
+static int acquire(thrum_shared_rlock *rlock, thrum__shared_wait wait) {
     thrum__who who = thrum__who_thread();
     if (THRUM__LIKELY(thrum__word_take(&rlock->thrum__word, who)))
         return 0;
     if (is_own(rlock, who))
         return again(rlock);
-    thrum__shared_wait wait = {deadline, 0, interruptible};
     return begin(rlock, thrum__word_wait(&rlock->thrum__word, who, THRUM__WORD_THREAD, &wait));
 }
 
 int thrum_shared_rlock_acquire(thrum_shared_rlock *rlock) {
-    return acquire(rlock, INT64_MAX, false);
+    return acquire(rlock, thrum__shared_wait_for(NOUN, rlock));
 }
 
 int thrum_shared_rlock_acquire_until(thrum_shared_rlock *rlock, thrum_deadline deadline) {
-    return acquire(rlock, deadline.ns, true);
+    return acquire(rlock, thrum__shared_wait_until(NOUN, rlock, deadline));
 }
 
 int thrum_shared_rlock_try_acquire(thrum_shared_rlock *rlock) {

@@ -8,6 +8,8 @@
 #include "shared/accounts.h"
 #include "shared/wait.h"
 
+static const char NOUN[] = "shared semaphore";
+
 /* Takes a permit of an unbounded one. Returns 0 or -EBUSY. */
 static int take_signal(thrum_shared_semaphore *semaphore) {
     /* seq_cst: pairs with give_signals() */
@@ -126,7 +128,7 @@ static int await(thrum_shared_semaphore *semaphore, thrum__shared_wait *wait) {
 int thrum_shared_semaphore_acquire(thrum_shared_semaphore *semaphore) {
     if (THRUM__LIKELY(semaphore->thrum__limit == 0 && take_signal(semaphore) == 0))
         return 0;
-    thrum__shared_wait wait = {INT64_MAX, 0, false};
+    thrum__shared_wait wait = thrum__shared_wait_for(NOUN, semaphore);
     return await(semaphore, &wait);
 }
 
@@ -136,7 +138,7 @@ int thrum_shared_semaphore_try_acquire(thrum_shared_semaphore *semaphore) {
 
 int thrum_shared_semaphore_acquire_until(thrum_shared_semaphore *semaphore,
                                          thrum_deadline deadline) {
-    thrum__shared_wait wait = {deadline.ns, 0, true};
+    thrum__shared_wait wait = thrum__shared_wait_until(NOUN, semaphore, deadline);
     return await(semaphore, &wait);
 }
 

@@ -12,19 +12,31 @@
 enum { GUARD_PAUSES = 60, SPIN_NS = 20000, MISSES_MAX = 6 };
 static const int64_t FIRST_STEP = 2000000, LAST_STEP = 128000000;
 
+/* Tells dumps what `self` waits for. */
+static void show(thrum__strand *self, const thrum__shared_wait *wait) {
+    thrum__store_relaxed(&self->shared_object, wait->object);
+    thrum__store_relaxed(&self->shared_holder, wait->holder);
+    thrum__store_relaxed(&self->shared_since, wait->since);
+    thrum__store_relaxed(&self->shared_noun, wait->noun);
+}
+
 int thrum__shared_sleep(uint32_t *word, uint32_t value, thrum__shared_wait *wait) {
     int64_t now = thrum__clock_now();
     if (wait->deadline <= now)
         return -ETIMEDOUT;
-    if (wait->step == 0)
+    if (wait->step == 0) {
         wait->step = FIRST_STEP;
+        wait->since = now;
+    }
     int64_t until = wait->deadline - now < wait->step ? wait->deadline : now + wait->step;
     thrum__strand *self = thrum__strand_self();
+    show(self, wait);
     if (self->counted)
         thrum__os_asleep();
     int rc = thrum__futex_wait_shared(word, value, until);
     if (self->counted)
         thrum__os_awake();
+    thrum__store_relaxed(&self->shared_noun, NULL);
     if (rc == 0)
         return 0;
     if (rc == -EINTR)
@@ -95,6 +107,8 @@ int thrum__word_wait(uint64_t *word, thrum__who who, unsigned how, thrum__shared
         }
         if (rc < 0)
             return rc;
+        wait->holder = (seen & ~THRUM__WHO_FLAGS) |
+                       (how & THRUM__WORD_THREAD ? THRUM__WHO_IS_THREAD : 0);
         rc = thrum__shared_sleep(thrum__low_half(word), (uint32_t)seen, wait);
     }
 }
@@ -118,11 +132,15 @@ int thrum__word_try(uint64_t *word, thrum__who who, unsigned how) {
 }
 
 static int guard_wait(uint64_t *word, thrum__who who, const thrum__shared_wait *wait) {
-    thrum__shared_wait own = {INT64_MAX, 0, false};
+    thrum__shared_wait own = thrum__shared_wait_for("shared object", word);
     if (wait && (wait->deadline != INT64_MAX || wait->interruptible)) {
         int64_t least = thrum__clock_now() + LAST_STEP;
         own.deadline = wait->deadline > least ? wait->deadline : least;
         own.interruptible = wait->interruptible;
+    }
+    if (wait) {
+        own.noun = wait->noun;
+        own.object = wait->object;
     }
     return thrum__word_wait(word, who, THRUM__WORD_GUARD, &own);
 }

@@ -14,10 +14,24 @@
 
 /* One wait of one thread, on its stack. */
 typedef struct thrum__shared_wait {
+    const char *noun;   /* "shared lock", for dumps, as the next */
+    const void *object;
     int64_t deadline;   /* INT64_MAX: never */
-    int64_t step;       /* the next sleep, at most; 0 before the first */
     bool interruptible; /* may end with -EINTR, if the thread has asked for that */
+    int64_t step;       /* the next sleep, at most; 0 before the first */
+    int64_t since;      /* when the first began */
+    uint64_t holder;    /* who held the object when last looked at, 0 nobody */
 } thrum__shared_wait;
+
+/* A wait for ever, that no signal ends. */
+static inline thrum__shared_wait thrum__shared_wait_for(const char *noun, const void *object) {
+    return (thrum__shared_wait){noun, object, INT64_MAX, false, 0, 0, 0};
+}
+
+static inline thrum__shared_wait thrum__shared_wait_until(const char *noun, const void *object,
+                                                          thrum_deadline deadline) {
+    return (thrum__shared_wait){noun, object, deadline.ns, true, 0, 0, 0};
+}
 
 /* What thrum__shared_sleep() returns when the state must be looked at though nobody woke it. */
 enum { THRUM__LOOK_AGAIN = 1 };

@@ -19,6 +19,7 @@ typedef uint64_t thrum__who;
 
 #define THRUM__WHO_ID UINT64_C(0x3fffffff)
 #define THRUM__WHO_FLAGS UINT64_C(0xc0000000)
+#define THRUM__WHO_IS_THREAD UINT64_C(0x40000000) /* for dumps: a thread's, not a process's */
 
 extern thrum__who thrum__who_this_process; /* 0 not known yet; relaxed; reset in a fork's child */
 extern __thread thrum__who thrum__who_this_thread __attribute__((tls_model("initial-exec")));

@@ -9,6 +9,7 @@
 
 #include "base/atomic.h"
 #include "park/lot.h"
+#include "shared/who.h"
 #include "thread/thread.h"
 
 enum { LINE_SIZE = 2048, NAME_SIZE = 64, CIRCLE_MAX = 1000 };
@@ -87,6 +88,25 @@ static void add_wait(line *to, const wait *what) {
     }
 }
 
+/* If `strand` waits for something in memory of several processes, says for what. The object is not
+ * looked at; who held it is what the strand saw last, at most 128 ms ago. */
+static bool add_shared_wait(line *to, const thrum__strand *strand) {
+    const char *noun = thrum__load_relaxed(&strand->shared_noun);
+    uint64_t holder = thrum__load_relaxed(&strand->shared_holder);
+    if (!noun)
+        return false;
+    add(to, "waits for %s %p", noun, thrum__load_relaxed(&strand->shared_object));
+    if (holder != 0) {
+        bool is_thread = holder & THRUM__WHO_IS_THREAD;
+        bool dead = thrum__who_is_dead(holder & ~THRUM__WHO_FLAGS, is_thread);
+        add(to, " of %s %u%s", is_thread ? "native thread" : "process",
+            (unsigned)(holder & THRUM__WHO_ID), dead ? ", which has died" : "");
+    }
+    add(to, ", since %.3f s",
+        (double)(strand->ops->now() - thrum__load_relaxed(&strand->shared_since)) / 1e9);
+    return true;
+}
+
 static void describe(line *to, const thrum__strand *strand) {
     const thrum_thread *thread = strand->thread;
     wait what = wait_of(strand);
@@ -98,7 +118,8 @@ static void describe(line *to, const thrum__strand *strand) {
     if (task)
         add(to, "in task \"%.*s\", ", NAME_SIZE, task);
     if (!what.kind) {
-        add(to, "runs");
+        if (!add_shared_wait(to, strand))
+            add(to, "runs");
         return;
     }
     add_wait(to, &what);

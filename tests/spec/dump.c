@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "park/strand.h"
+#include "processes.h"
+#include "shared/who.h"
+
 static struct {
     thrum_lock a, b;
     thrum_rlock rlock;
@@ -239,7 +243,87 @@ static void test_a_write_that_fails_is_told(void **state) {
     assert_int_equal(thrum_dump(-1), -EBADF);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_main_is_there),
+static struct {
+    thrum_shared_lock lock;
+    thrum_shared_rlock rlock;
+    thrum_shared_event event;
+    int holds;
+} *m;
+
+static void *hold_both(void *arg) {
+    assert_int_equal(thrum_shared_lock_acquire(&m->lock), 0);
+    assert_int_equal(thrum_shared_rlock_acquire(&m->rlock), 0);
+    __atomic_store_n(&m->holds, 1, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return arg;
+}
+
+static void *wait_shared_lock(void *arg) {
+    assert_int_equal(thrum_shared_lock_acquire(&m->lock), -EOWNERDEAD);
+    return arg;
+}
+
+static void *wait_shared_rlock(void *arg) {
+    assert_int_equal(thrum_shared_rlock_acquire(&m->rlock), -EOWNERDEAD);
+    return arg;
+}
+
+static void *wait_shared_event(void *arg) {
+    thrum_shared_event_wait(&m->event);
+    return arg;
+}
+
+/* Dumps until the line of `name` has `part`: between its looks a strand runs. */
+static void until_dumped(const char *name, const char *part, const void *object) {
+    char line[512];
+    do {
+        spec_yield();
+        dump();
+        line_of(name, line, sizeof line);
+    } while (!strstr(line, part));
+    assert_pointer(line, object);
+    assert_part(line, "since");
+}
+
+static void test_what_other_processes_hold_is_named(void **state) {
+    (void)state;
+    char part[80], line[512];
+    spec_processes holder = {.n = 0};
+    spec_needs_processes();
+    m = spec_shared_memory(sizeof *m);
+    spec_processes_start(&holder, 1, hold_both, NULL);
+    while (!__atomic_load_n(&m->holds, __ATOMIC_ACQUIRE))
+        spec_yield();
+    thrum_thread *threads[] = {start("locks", wait_shared_lock, false),
+                               start("relocks", wait_shared_rlock, false),
+                               start("hears", wait_shared_event, false)};
+    until_dumped("locks", "waits for shared lock ", &m->lock);
+    snprintf(part, sizeof part, " of process %d, since", (int)holder.pids[0]);
+    until_dumped("locks", part, &m->lock);
+    snprintf(part, sizeof part, " of native thread %d, since", (int)holder.pids[0]);
+    until_dumped("relocks", part, &m->rlock);
+    until_dumped("hears", "waits for shared event ", &m->event);
+    spec_processes_kill(&holder);
+    thrum_shared_event_set(&m->event);
+    for (int i = 0; i < 3; i++)
+        spec_join(threads[i]);
+    dump();
+    assert_null(strstr(text, "shared"));
+    /* As if this one had not looked again since. */
+    thrum__strand *self = thrum__strand_self();
+    self->shared_holder = thrum__who_process() + (UINT64_C(1) << 32);
+    self->shared_noun = "shared lock";
+    dump();
+    self->shared_noun = NULL;
+    line_of("MainThread", line, sizeof line);
+    if (thrum__who_process() >> 32 != 0)
+        assert_part(line, ", which has died");
+}
+
+/* The first of these forks: qemu-user cannot fork a program that has had threads. */
+SPEC_TESTS(cmocka_unit_test(test_what_other_processes_hold_is_named),
+           cmocka_unit_test(test_main_is_there),
            cmocka_unit_test(test_each_wait_names_object_and_holder),
            cmocka_unit_test(test_a_circle_is_written_and_a_deadline_ends_it),
            cmocka_unit_test(test_a_wait_that_is_over_is_not_shown),
