@@ -28,6 +28,7 @@
 #include <thrum/shared_barrier.h>
 #include <thrum/shared_condition.h>
 #include <thrum/shared_event.h>
+#include <thrum/shared_guard.h>
 #include <thrum/shared_lock.h>
 #include <thrum/shared_queue.h>
 #include <thrum/shared_rlock.h>
