@@ -196,7 +196,7 @@ static int barrier_clear(PyObject *self) {
 static void barrier_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((barrier *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((barrier *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     barrier_clear(self);
     type->tp_free(self);

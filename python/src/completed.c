@@ -12,7 +12,7 @@ typedef struct completed {
 /* All of the list, if they are ours; else NULL, without an exception when one is not. */
 static collector *gather(toolbox *state, PyObject *items) {
     Py_ssize_t length = PyList_GET_SIZE(items);
-    collector *futures = collector_new(length);
+    collector *futures = collector_new(length, true, false);
     if (futures == NULL)
         return NULL;
     for (Py_ssize_t i = 0; i < length; i++) {
@@ -24,7 +24,6 @@ static collector *gather(toolbox *state, PyObject *items) {
         collector_add(futures, (future *)item);
     }
     collector_sort_out(futures);
-    futures->first = true;
     return futures;
 }
 
@@ -37,7 +36,7 @@ static PyObject *completed_new(toolbox *state, PyObject *items, PyObject *timeou
             return NULL;
         return PyObject_CallFunctionObjArgs(state->std_as_completed, items, timeout, NULL);
     }
-    if (futures->pending == 0 || deadline_of(timeout, &deadline) == 0)
+    if (PEEK(futures->pending) == 0 || deadline_of(timeout, &deadline) == 0)
         self = PyObject_GC_New(completed, state->completed_type);
     if (self == NULL) {
         collector_free(futures);
@@ -79,8 +78,8 @@ static int completed_clear(PyObject *object) {
 }
 
 static PyObject *too_late(completed *self) {
-    PyErr_Format(PyExc_TimeoutError, "%zd (of %zd) futures unfinished", self->futures->pending,
-                 self->futures->length);
+    PyErr_Format(PyExc_TimeoutError, "%zd (of %zd) futures unfinished",
+                 PEEK(self->futures->pending), self->futures->length);
     return NULL;
 }
 
@@ -89,7 +88,7 @@ static future *take(completed *self, bool *waits) {
     if (self->futures == NULL)
         return NULL;
     thrum_event_clear(&self->futures->event);
-    *waits = self->futures->pending > 0; /* before the look: the last may come meanwhile */
+    *waits = PEEK(self->futures->pending) > 0; /* before the look: the last may come meanwhile */
     return collector_take(self->futures);
 }
 

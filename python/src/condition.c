@@ -187,12 +187,17 @@ static PyObject *get_lock(PyObject *object, void *unused) {
     return self->lock != NULL ? Py_NewRef(self->lock) : own_view(object, NULL);
 }
 
-static PyObject *get_waiters(PyObject *object, void *unused) {
+static Py_ssize_t number_of_waiters(PyObject *object) {
     Py_ssize_t n;
-    (void)unused;
     Py_BEGIN_CRITICAL_SECTION(object);
     n = waitlist_length(&((condition *)object)->waiters);
     Py_END_CRITICAL_SECTION();
+    return n;
+}
+
+static PyObject *get_waiters(PyObject *object, void *unused) {
+    Py_ssize_t n = number_of_waiters(object);
+    (void)unused;
     PyObject *waiters = PyTuple_New(n);
     for (Py_ssize_t i = 0; waiters != NULL && i < n; i++)
         PyTuple_SET_ITEM(waiters, i, Py_NewRef(Py_None));
@@ -205,7 +210,7 @@ static PyObject *condition_repr(PyObject *object) {
     if (lock == NULL)
         return NULL;
     PyObject *text =
-        PyUnicode_FromFormat("<Condition(%U, %zd)>", lock, waitlist_length(&self->waiters));
+        PyUnicode_FromFormat("<Condition(%U, %zd)>", lock, number_of_waiters(object));
     Py_DECREF(lock);
     return text;
 }
@@ -293,7 +298,7 @@ static int condition_clear(PyObject *self) {
 static void condition_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((condition *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((condition *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     condition_clear(self);
     type->tp_free(self);

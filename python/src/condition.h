@@ -9,7 +9,7 @@ typedef struct condition {
     PyObject_HEAD
     Py_ssize_t free;     /* own lock: 1 when nobody holds it, else 0 */
     Py_ssize_t depth;    /* own lock: how often the owner has acquired it */
-    unsigned long owner; /* own lock: the holder's ident, else 0 */
+    unsigned long owner; /* own lock: the holder's ident, else 0; peeked at */
     waitlist acquirers;  /* own lock: who waits for it, the notified too */
     waitlist waiters;    /* who waits for a notification */
     PyObject *view;      /* own lock: the object that _lock shows; made when looked at */
@@ -20,8 +20,10 @@ typedef struct condition {
     PyObject *weakrefs;
 } condition;
 
-/* Each of these is under the guard of `self`, and for its own lock. */
+/* Whether the caller holds the own lock. Needs no guard. */
 bool own_lock_held(const condition *self);
+
+/* Each of these is under the guard of `self`, and for its own lock. */
 outcome own_lock_acquire(condition *self, thrum_deadline deadline, bool signals);
 void own_lock_release_all(condition *self);
 int own_lock_release(condition *self);

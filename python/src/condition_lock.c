@@ -3,7 +3,7 @@
 #include "condition.h"
 
 bool own_lock_held(const condition *self) {
-    return self->depth > 0 && self->owner == PyThread_get_thread_ident();
+    return PEEK(self->owner) == PyThread_get_thread_ident() && self->depth > 0;
 }
 
 outcome own_lock_acquire(condition *self, thrum_deadline deadline, bool signals) {
@@ -18,14 +18,14 @@ outcome own_lock_acquire(condition *self, thrum_deadline deadline, bool signals)
             return result;
     }
     self->free = 0;
-    self->owner = me;
+    POKE(self->owner, me);
     self->depth = 1;
     return WOKEN;
 }
 
 void own_lock_release_all(condition *self) {
     self->depth = 0;
-    self->owner = 0;
+    POKE(self->owner, 0);
     self->free = 1;
     if (self->acquirers.first != NULL)
         wake_for(&self->acquirers, 1);
@@ -47,7 +47,7 @@ void own_lock_reset(condition *self) {
     waitlist_clear(&self->acquirers);
     self->free = 1;
     self->depth = 0;
-    self->owner = 0;
+    POKE(self->owner, 0);
 }
 
 /* What acquire(blocking, timeout) means: 1 block until the deadline, 0 try, -1 exception. */
@@ -138,7 +138,7 @@ static outcome restore_guarded(condition *self, Py_ssize_t depth, unsigned long 
     if (result == WOKEN) {
         self->free = 0;
         self->depth = depth;
-        self->owner = owner;
+        POKE(self->owner, owner);
     }
     return result;
 }
@@ -171,9 +171,14 @@ PyObject *own_at_fork_reinit(PyObject *self, PyObject *unused) {
 }
 
 PyObject *own_repr(condition *self, void *address) {
+    Py_ssize_t depth;
+    unsigned long owner;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    depth = self->depth;
+    owner = self->owner;
+    Py_END_CRITICAL_SECTION();
     return PyUnicode_FromFormat("<%s _thread.RLock object owner=%lu count=%zd at %p>",
-                                self->depth > 0 ? "locked" : "unlocked", self->owner, self->depth,
-                                address);
+                                depth > 0 ? "locked" : "unlocked", owner, depth, address);
 }
 
 typedef struct view {
@@ -233,7 +238,7 @@ static int view_traverse(PyObject *self, visitproc visit, void *arg) {
 static void view_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((view *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((view *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     Py_CLEAR(OF(self));
     type->tp_free(self);

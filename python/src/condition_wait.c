@@ -19,7 +19,7 @@ static int wait_own(condition *self, thrum_deadline deadline) {
         wait_again(waiter, &self->acquirers, &self->free, THRUM_NEVER, false, true);
     self->free = 0;
     self->depth = depth;
-    self->owner = owner;
+    POKE(self->owner, owner);
     struct waiter *next = result == FAILED && notified ? dequeue_first(&self->waiters) : NULL;
     if (next != NULL) {
         next->moved = true;

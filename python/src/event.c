@@ -63,8 +63,13 @@ static PyObject *event_at_fork_reinit(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *condition_guarded(event *self) {
-    if (self->condition == NULL)
-        self->condition = condition_around_lock(toolbox_of(Py_TYPE(self)));
+    if (self->condition == NULL) {
+        PyObject *made = condition_around_lock(toolbox_of(Py_TYPE(self)));
+        if (self->condition == NULL) /* another thread may have made one meanwhile */
+            self->condition = made;
+        else
+            Py_XDECREF(made);
+    }
     return Py_XNewRef(self->condition);
 }
 
@@ -112,7 +117,7 @@ static int event_clear(PyObject *self) {
 static void event_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((event *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((event *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     event_clear(self);
     type->tp_free(self);

@@ -150,6 +150,14 @@ static int join_threads(pool *self) {
     return rc;
 }
 
+static Py_ssize_t workers_of(pool *self) {
+    Py_ssize_t n;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    n = self->workers;
+    Py_END_CRITICAL_SECTION();
+    return n;
+}
+
 static int shut_down(pool *self, bool waits, bool cancel, thrum_deadline deadline) {
     Py_BEGIN_CRITICAL_SECTION(self);
     pool_check_fork(self);
@@ -166,7 +174,7 @@ static int shut_down(pool *self, bool waits, bool cancel, thrum_deadline deadlin
     }
     outcome result = pool_wait_ended(self, deadline);
     if (result == TIMED_OUT)
-        PyErr_Format(PyExc_TimeoutError, "%zd threads of the executor still work", self->workers);
+        PyErr_Format(PyExc_TimeoutError, "%zd threads of the executor still work", workers_of(self));
     return result == WOKEN ? join_threads(self) : -1;
 }
 
@@ -233,7 +241,7 @@ static void executor_dealloc(PyObject *object) {
     executor *self = (executor *)object;
     pool *left = self->pool;
     PyObject_GC_UnTrack(object);
-    if (self->weakrefs != NULL)
+    if (HAS_WEAKREFS(self->weakrefs))
         PyObject_ClearWeakRefs(object);
     executor_clear(object);
     self->pool = NULL;

@@ -41,7 +41,7 @@ typedef struct pool {
     struct starter *starters;
     Py_ssize_t starting;    /* threads that have not come to their first task */
     Py_ssize_t busy;        /* in a task */
-    Py_ssize_t blocked;     /* in a task that waits for another one of this pool */
+    Py_ssize_t blocked;     /* in a task that waits for another one of this pool; peeked at */
     Py_ssize_t named;       /* how many were ever started */
     unsigned generation;    /* of the process to which the workers belong */
     enum overflow overflow;
@@ -85,17 +85,21 @@ typedef struct executor {
 /* In a future's `pool`: it is a worker. A program can make a future RUNNING by hand. */
 #define TAG ((uintptr_t)1)
 
-/* Others look at these two without the future's guard. */
-static inline enum future_state state_of(const future *task) {
-    return (enum future_state)__atomic_load_n(&task->state, __ATOMIC_RELAXED);
-}
+/* Others look at the owner without a guard, and then at the worker that it is. */
+#ifdef Py_GIL_DISABLED
+#define OWNER_LOAD __ATOMIC_ACQUIRE
+#define OWNER_STORE __ATOMIC_RELEASE
+#else
+#define OWNER_LOAD __ATOMIC_RELAXED
+#define OWNER_STORE __ATOMIC_RELAXED
+#endif
 
-static inline void *owner_of(const future *task) {
-    return __atomic_load_n(&task->pool, __ATOMIC_RELAXED);
-}
+/* acquire: pairs with set_owner() */
+static inline void *owner_of(const future *task) { return __atomic_load_n(&task->pool, OWNER_LOAD); }
 
+/* release: pairs with owner_of() */
 static inline void set_owner(future *task, void *owner) {
-    __atomic_store_n(&task->pool, owner, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->pool, owner, OWNER_STORE);
 }
 
 static inline struct worker *runner_of(const future *task) {

@@ -208,14 +208,28 @@ int thrum_py_executor_init(PyObject *self, PyObject *args, PyObject *kwargs) {
 
 #define POOL(object) (((executor *)(object))->pool)
 
+static PyObject *object_or(PyObject *object, size_t offset, PyObject *otherwise) {
+    pool *self = POOL(object);
+    PyObject *value;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    value = *(PyObject **)((char *)self + offset);
+    value = Py_NewRef(value != NULL ? value : otherwise);
+    Py_END_CRITICAL_SECTION();
+    return value;
+}
+
 static PyObject *get_object(PyObject *object, void *offset) {
-    PyObject *value = *(PyObject **)((char *)POOL(object) + (size_t)offset);
-    return Py_NewRef(value != NULL ? value : Py_None);
+    return object_or(object, (size_t)offset, Py_None);
 }
 
 static PyObject *get_max_workers(PyObject *object, void *unused) {
+    pool *self = POOL(object);
+    Py_ssize_t n;
     (void)unused;
-    return PyLong_FromSsize_t(POOL(object)->max_workers);
+    Py_BEGIN_CRITICAL_SECTION(self);
+    n = self->max_workers;
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSsize_t(n);
 }
 
 static int put_max_workers(PyObject *object, PyObject *value, void *unused) {
@@ -236,14 +250,18 @@ static int put_max_workers(PyObject *object, PyObject *value, void *unused) {
 }
 
 static PyObject *get_broken(PyObject *object, void *unused) {
-    PyObject *broken = POOL(object)->broken;
     (void)unused;
-    return Py_NewRef(broken != NULL ? broken : Py_False);
+    return object_or(object, offsetof(pool, broken), Py_False);
 }
 
 static PyObject *get_shutdown(PyObject *object, void *unused) {
+    pool *self = POOL(object);
+    bool shut;
     (void)unused;
-    return PyBool_FromLong(POOL(object)->shut);
+    Py_BEGIN_CRITICAL_SECTION(self);
+    shut = self->shut;
+    Py_END_CRITICAL_SECTION();
+    return PyBool_FromLong(shut);
 }
 
 static PyObject *get_work_queue(PyObject *object, void *unused) {

@@ -20,7 +20,7 @@ future *future_new(toolbox *state) {
 }
 
 static void done(future *self, enum future_state state) {
-    self->state = (unsigned char)state;
+    POKE(self->state, (unsigned char)state);
     if (self->watches != NULL && state != FUTURE_CANCELLED)
         watches_tell(self);
     thrum_event_set(&self->done);
@@ -29,7 +29,7 @@ static void done(future *self, enum future_state state) {
 static int start_step(future *self, PyObject *unused) {
     (void)unused;
     if (self->state == FUTURE_PENDING)
-        self->state = FUTURE_RUNNING;
+        POKE(self->state, FUTURE_RUNNING);
     else if (self->state == FUTURE_CANCELLED)
         done(self, FUTURE_NOTIFIED);
     else
@@ -60,7 +60,7 @@ static int exception_step(future *self, PyObject *exception) {
         return UNCHANGED;
     PyObject *before = self->exception;
     self->unread = exception != Py_None;
-    self->exception = self->unread ? Py_NewRef(exception) : NULL;
+    POKE(self->exception, self->unread ? Py_NewRef(exception) : NULL);
     done(self, FUTURE_FINISHED);
     Py_XDECREF(before);
     return CHANGED;
@@ -100,7 +100,7 @@ static inline int change(future *self, change_step *step, PyObject *value) {
     int rc = try_step(self, NULL, step, value);
     if (rc == AGAIN)
         return change_open(self, step, value);
-    if (rc == CHANGED && self->waiters != NULL && waiters_tell(self) < 0)
+    if (rc == CHANGED && PEEK(self->waiters) != NULL && waiters_tell(self) < 0)
         rc = ERROR;
     return rc;
 }
@@ -109,12 +109,17 @@ int future_start(future *self) {
     int rc = change(self, start_step, NULL);
     if (rc == UNCHANGED)
         future_unexpected(self);
-    return rc == CHANGED ? self->state != FUTURE_NOTIFIED : -1;
+    return rc == CHANGED ? state_of(self) != FUTURE_NOTIFIED : -1;
+}
+
+int future_try_start(future *self) {
+    int rc = change(self, start_step, NULL);
+    return rc == CHANGED ? state_of(self) != FUTURE_NOTIFIED : rc == ERROR ? -1 : 0;
 }
 
 static int called_back(future *self, int rc) {
     if (rc == CHANGED)
-        return self->callbacks == NULL ? 0 : future_run_callbacks(self);
+        return PEEK(self->callbacks) == NULL ? 0 : future_run_callbacks(self);
     if (rc == UNCHANGED)
         future_invalid_state(self);
     return -1;
@@ -126,7 +131,7 @@ int future_set_result(future *self, PyObject *result) {
 
 int future_set_exception(future *self, PyObject *exception) {
     int rc = change(self, exception_step, exception);
-    if (rc == CHANGED && self->unread)
+    if (rc == CHANGED && exception != Py_None)
         future_note_thread(self);
     return called_back(self, rc);
 }
@@ -147,8 +152,9 @@ int future_set_raised(future *self) {
 int future_cancel(future *self) {
     int rc = change(self, cancel_step, NULL);
     if (rc == CHANGED)
-        return self->callbacks != NULL && future_run_callbacks(self) < 0 ? -1 : 1;
-    return rc == ERROR ? -1 : self->state == FUTURE_CANCELLED || self->state == FUTURE_NOTIFIED;
+        return PEEK(self->callbacks) != NULL && future_run_callbacks(self) < 0 ? -1 : 1;
+    enum future_state state = state_of(self);
+    return rc == ERROR ? -1 : state == FUTURE_CANCELLED || state == FUTURE_NOTIFIED;
 }
 
 int future_wait_begins(future *const *futures, Py_ssize_t n, thrum_deadline deadline, bool all) {

@@ -24,16 +24,10 @@ enum future_state {
     FUTURE_STATES
 };
 
-/* Changes under the guard and may be looked at without it. */
-#ifdef Py_GIL_DISABLED
-#define SHARED _Atomic
-#else
-#define SHARED
-#endif
-
 struct watch;
 
-/* The fields are under the guard, but for `done`, and the task, which is the pool's. */
+/* The fields are under the guard, but for `done`, and the task, which is the pool's. Peeked at: `state`,
+ * `exception`, `callbacks`, `condition`, `waiters` and `pool`. */
 typedef struct future {
     PyObject_HEAD
     PyObject *result, *exception; /* NULL: None */
@@ -42,7 +36,7 @@ typedef struct future {
     struct watch *watches;        /* who waits for it with others, in C */
     PyObject *thread;             /* the thread that failed; NULL: not known */
     thrum_event done;             /* set in CANCELLED and after */
-    SHARED unsigned char state;   /* enum future_state */
+    unsigned char state;          /* enum future_state */
     bool unread;                  /* failed, and nobody has looked at the exception */
     PyObject *fn, *args, *kwargs; /* the task; NULL: none. Visited and cleared, else untouched */
     struct future *next;          /* the pool's queue; not visited */
@@ -59,6 +53,9 @@ future *future_new(toolbox *state);
 /* PENDING becomes RUNNING: 1. CANCELLED becomes NOTIFIED and is told to those who wait: 0. Else
  * -1 with RuntimeError. */
 int future_start(future *self);
+
+/* The same for who may come too late: then 0, without an exception. */
+int future_try_start(future *self);
 
 /* Borrows `result`. Callbacks run here; what they raise is logged, unless it is no Exception:
  * then, and when the future is done already (InvalidStateError), -1. */
@@ -82,8 +79,11 @@ outcome future_wait(future *self, thrum_deadline deadline);
 PyObject *future_result(future *self, thrum_deadline deadline);
 
 /* Whether it is cancelled or finished; and whether those who wait() for it know. */
-static inline bool future_is_done(const future *self) { return self->state >= FUTURE_CANCELLED; }
-static inline bool future_is_over(const future *self) { return self->state >= FUTURE_NOTIFIED; }
+static inline enum future_state state_of(const future *self) {
+    return (enum future_state)PEEK(self->state);
+}
+static inline bool future_is_done(const future *self) { return state_of(self) >= FUTURE_CANCELLED; }
+static inline bool future_is_over(const future *self) { return state_of(self) >= FUTURE_NOTIFIED; }
 
 /* Whether `object` is one of ours, or of a subclass. */
 bool is_future(toolbox *state, PyObject *object);
@@ -115,9 +115,7 @@ PyObject *future_outcome(future *self, thrum_deadline deadline, bool want_except
 const char *future_state_name(const future *self);
 
 /* Whether a program has looked at its condition, or holds another one that it has set. */
-static inline bool future_is_open(future *self) {
-    return __atomic_load_n(&self->condition, __ATOMIC_RELAXED) != NULL;
-}
+static inline bool future_is_open(const future *self) { return PEEK(self->condition) != NULL; }
 
 /* The object that _condition shows, made if need be: from then on each change of state takes it.
  * A new reference. */

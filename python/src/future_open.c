@@ -11,7 +11,7 @@ static const char *const names[FUTURE_STATES] = {
     [FUTURE_FINISHED] = "FINISHED",
 };
 
-const char *future_state_name(const future *self) { return names[self->state]; }
+const char *future_state_name(const future *self) { return names[state_of(self)]; }
 
 static int call(PyObject *object, const char *method, PyObject *argument) {
     PyObject *name = PyUnicode_FromString(method);
@@ -45,15 +45,16 @@ int condition_wait_until(PyObject *condition, thrum_deadline deadline) {
 }
 
 int waiters_tell(future *self) {
-    const char *method = self->state == FUTURE_NOTIFIED ? "add_cancelled"
-                         : self->exception != NULL      ? "add_exception"
-                                                        : "add_result";
+    enum future_state state = state_of(self);
+    const char *method = state == FUTURE_NOTIFIED        ? "add_cancelled"
+                         : PEEK(self->exception) != NULL ? "add_exception"
+                                                         : "add_result";
     PyObject *list;
     int rc = 0;
     Py_BEGIN_CRITICAL_SECTION(self);
     list = Py_XNewRef(self->waiters);
     Py_END_CRITICAL_SECTION();
-    if (self->state != FUTURE_NOTIFIED && self->state != FUTURE_FINISHED)
+    if (state != FUTURE_NOTIFIED && state != FUTURE_FINISHED)
         Py_CLEAR(list);
     for (Py_ssize_t i = 0; list != NULL && rc == 0 && i < PyList_GET_SIZE(list); i++) {
         PyObject *waiter = Py_NewRef(PyList_GET_ITEM(list, i));
@@ -68,7 +69,7 @@ static PyObject *condition_guarded(future *self, toolbox *state) {
     if (self->condition == NULL) {
         PyObject *made = PyObject_CallNoArgs((PyObject *)state->types[CONDITION]);
         if (self->condition == NULL)
-            self->condition = made;
+            POKE(self->condition, made);
         else
             Py_XDECREF(made);
     }
@@ -105,7 +106,7 @@ static int put(PyObject *self, PyObject **place, PyObject *value) {
         return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     before = *place;
-    *place = value == Py_None ? NULL : Py_NewRef(value);
+    POKE(*place, value == Py_None ? NULL : Py_NewRef(value));
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(before);
     return 0;
@@ -122,7 +123,7 @@ static PyObject *get_state(PyObject *self, void *unused) {
 }
 
 static void set_state_guarded(future *self, int state) {
-    self->state = (unsigned char)state;
+    POKE(self->state, (unsigned char)state);
     if (future_is_done(self))
         thrum_event_set(&self->done);
     else
@@ -171,7 +172,7 @@ static PyObject *get_list(PyObject *self, void *offset) {
     Py_BEGIN_CRITICAL_SECTION(self);
     PyObject **place = (PyObject **)((char *)self + (size_t)offset);
     if (*place == NULL)
-        *place = Py_NewRef(made);
+        POKE(*place, Py_NewRef(made));
     value = Py_NewRef(*place);
     Py_END_CRITICAL_SECTION();
     Py_DECREF(made);

@@ -59,7 +59,7 @@ int future_run_callbacks(future *self) {
     int rc = 0;
     Py_BEGIN_CRITICAL_SECTION(self);
     list = self->callbacks;
-    self->callbacks = NULL;
+    POKE(self->callbacks, NULL);
     Py_END_CRITICAL_SECTION();
     for (Py_ssize_t i = 0; list != NULL && rc == 0 && i < PyList_GET_SIZE(list); i++) {
         PyObject *function = Py_NewRef(PyList_GET_ITEM(list, i));
@@ -88,7 +88,7 @@ void future_invalid_state(future *self) {
 void future_note_thread(future *self) {
     toolbox *state = toolbox_of(Py_TYPE(self));
     PyObject *active = NULL, *ident = NULL, *thread = NULL, *before;
-    if (state == NULL || !state->report_unread)
+    if (state == NULL || !PEEK(state->report_unread))
         return;
     active = PyObject_GetAttrString(state->threading_module, "_active");
     ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
@@ -137,7 +137,7 @@ void future_report(future *self) {
     PyErr_Fetch(&type, &value, &traceback);
     toolbox *state = toolbox_of(Py_TYPE(self));
     PyObject *exception = Py_XNewRef(self->exception);
-    bool tells = state != NULL && state->report_unread && exception != NULL &&
+    bool tells = state != NULL && PEEK(state->report_unread) && exception != NULL &&
                  PyExceptionInstance_Check(exception);
     self->unread = false;
     if (tells && tell_hook(state, exception, self->thread) < 0) {

@@ -88,7 +88,7 @@ static int add_callback_guarded(future *self, PyObject *function) {
         if (list == NULL)
             return -1;
         if (self->callbacks == NULL && !future_is_done(self))
-            self->callbacks = list;
+            POKE(self->callbacks, list);
         else
             Py_DECREF(list);
         return add_callback_guarded(self, function);
@@ -217,7 +217,7 @@ static void future_dealloc(PyObject *object) {
     future *self = (future *)object;
     PyObject_GC_UnTrack(object);
     Py_TRASHCAN_BEGIN(object, future_dealloc)
-    if (self->weakrefs != NULL)
+    if (HAS_WEAKREFS(self->weakrefs))
         PyObject_ClearWeakRefs(object);
     if (self->unread)
         future_report(self);

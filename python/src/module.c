@@ -70,7 +70,7 @@ static PyObject *report_unread(PyObject *module, PyObject *on) {
     int truth = PyObject_IsTrue(on);
     if (truth < 0)
         return NULL;
-    state->report_unread = truth;
+    POKE(state->report_unread, truth);
     Py_RETURN_NONE;
 }
 

@@ -77,7 +77,7 @@ int pool_refuses(pool *self) {
     }
     if (self->shut)
         return refuse("shutdown");
-    return self->state->exiting ? refuse("interpreter shutdown") : 0;
+    return PEEK(self->state->exiting) ? refuse("interpreter shutdown") : 0;
 }
 
 /* Workers that will look at the queue without being told. */
@@ -264,7 +264,7 @@ void pool_cancel_queued(pool *self) {
         if (future_cancel(task) < 0)
             PyErr_WriteUnraisable((PyObject *)task);
         if (state_of(task) == FUTURE_CANCELLED)
-            future_start(task);
+            future_try_start(task);
         Py_DECREF((PyObject *)task);
     }
 }
@@ -277,9 +277,7 @@ void pool_fail_queued(pool *self) {
     for (; task != NULL; task = next) {
         next = task->next;
         disown(task, self, NULL);
-        if (state_of(task) == FUTURE_CANCELLED) {
-            future_start(task);
-        } else if (state_of(task) == FUTURE_PENDING) {
+        if (future_try_start(task) > 0) {
             raise_broken(self);
             if (future_set_raised(task) < 0)
                 PyErr_WriteUnraisable((PyObject *)task);

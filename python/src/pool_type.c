@@ -9,14 +9,25 @@ typedef struct queue_view {
     PyObject *weakrefs;
 } queue_view;
 
+/* The queue views of all workers, as a list. */
+static PyObject *views_of_all(toolbox *state) {
+    for (;;) {
+        PyObject *mapping = PyObject_CallMethod(state->threads_queues, "values", NULL);
+        PyObject *views = mapping == NULL ? NULL : PySequence_List(mapping);
+        Py_XDECREF(mapping);
+        /* that is iteration in Python, which a worker that begins or ends makes fail */
+        if (views != NULL || !PyErr_ExceptionMatches(PyExc_RuntimeError))
+            return views;
+        PyErr_Clear();
+    }
+}
+
 /* Tells the pools whose workers the end of the interpreter waits for. */
 static PyObject *at_exit(PyObject *object, PyObject *unused) {
     toolbox *state = PyModule_GetState(object);
     (void)unused;
-    state->exiting = true;
-    PyObject *mapping = PyObject_CallMethod(state->threads_queues, "values", NULL);
-    PyObject *views = mapping == NULL ? NULL : PySequence_List(mapping);
-    Py_XDECREF(mapping);
+    POKE(state->exiting, true);
+    PyObject *views = views_of_all(state);
     for (Py_ssize_t i = 0; views != NULL && i < PyList_GET_SIZE(views); i++) {
         PyObject *view = PyList_GET_ITEM(views, i);
         if (Py_IS_TYPE(view, state->queue_view_type)) {
@@ -39,7 +50,7 @@ static int register_exit(PyObject *module, toolbox *state) {
     Py_XDECREF(function);
     if (done == NULL && PyErr_ExceptionMatches(PyExc_RuntimeError)) {
         PyErr_Clear();
-        state->exiting = true;
+        POKE(state->exiting, true);
         return 0;
     }
     Py_XDECREF(done);
@@ -126,14 +137,23 @@ int add_pool(PyObject *module, toolbox *state) {
     return register_exit(module, state);
 }
 
+static Py_ssize_t queued_in(PyObject *self) {
+    pool *of = ((queue_view *)self)->pool;
+    Py_ssize_t n;
+    Py_BEGIN_CRITICAL_SECTION(of);
+    n = of->queued;
+    Py_END_CRITICAL_SECTION();
+    return n;
+}
+
 static PyObject *view_qsize(PyObject *self, PyObject *unused) {
     (void)unused;
-    return PyLong_FromSsize_t(((queue_view *)self)->pool->queued);
+    return PyLong_FromSsize_t(queued_in(self));
 }
 
 static PyObject *view_empty(PyObject *self, PyObject *unused) {
     (void)unused;
-    return PyBool_FromLong(((queue_view *)self)->pool->queued == 0);
+    return PyBool_FromLong(queued_in(self) == 0);
 }
 
 /* In the standard library None in the queue is how a worker is told to look whether it has to
@@ -153,7 +173,7 @@ static int view_traverse(PyObject *self, visitproc visit, void *arg) {
 static void view_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((queue_view *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((queue_view *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     Py_CLEAR(((queue_view *)self)->pool);
     type->tp_free(self);

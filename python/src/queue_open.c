@@ -64,16 +64,27 @@ int open_queue(queue *self, toolbox *state, bool bare) {
     return rc;
 }
 
+/* Borrowed. */
+static PyObject *open_verbs(toolbox *state) {
+    /* acquire: pairs with open_verbs() */
+    PyObject *module = __atomic_load_n(&state->open_queue, __ATOMIC_ACQUIRE), *none = NULL;
+    if (module != NULL || (module = PyImport_ImportModule("thrum._open_queue")) == NULL)
+        return module;
+    /* release: pairs with open_verbs() */
+    if (!__atomic_compare_exchange_n(&state->open_queue, &none, module, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
+        Py_DECREF(module); /* it is the same one */
+    return module;
+}
+
 PyObject *call_open(queue *self, const char *verb, PyObject *item, bool block,
                     thrum_deadline deadline) {
     toolbox *state = toolbox_of(Py_TYPE(self));
-    if (state == NULL)
-        return NULL;
-    if (state->open_queue == NULL &&
-        (state->open_queue = PyImport_ImportModule("thrum._open_queue")) == NULL)
+    PyObject *verbs = state == NULL ? NULL : open_verbs(state);
+    if (verbs == NULL)
         return NULL;
     PyObject *timeout = seconds_until(deadline), *result = NULL;
-    PyObject *function = PyObject_GetAttrString(state->open_queue, verb);
+    PyObject *function = PyObject_GetAttrString(verbs, verb);
     if (timeout != NULL && function != NULL)
         result = PyObject_CallFunctionObjArgs(function, (PyObject *)self, block ? Py_True : Py_False,
                                               timeout, item, NULL);
@@ -107,6 +118,27 @@ static toolbox *opened(PyObject *object, bool bare) {
     return rc < 0 ? NULL : state;
 }
 
+/* What a field of an open queue holds, as a new reference: others may set it. */
+static PyObject *field_of(queue *self, PyObject *const *field) {
+    PyObject *value;
+    (void)self; /* with a GIL */
+    Py_BEGIN_CRITICAL_SECTION(self);
+    value = Py_NewRef(*field != NULL ? *field : Py_None);
+    Py_END_CRITICAL_SECTION();
+    return value;
+}
+
+/* Steals `value`. */
+static void exchange_field(queue *self, PyObject **field, PyObject *value) {
+    PyObject *before;
+    (void)self; /* with a GIL */
+    Py_BEGIN_CRITICAL_SECTION(self);
+    before = *field;
+    *field = value;
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(before);
+}
+
 PyObject *hook_init(PyObject *object, PyObject *maxsize) {
     queue *self = (queue *)object;
     toolbox *state = opened(object, true);
@@ -116,7 +148,7 @@ PyObject *hook_init(PyObject *object, PyObject *maxsize) {
     PyObject *storage = self->order == FIFO ? PyObject_CallNoArgs(state->deque) : PyList_New(0);
     if (storage == NULL)
         return NULL;
-    Py_XSETREF(self->storage, storage);
+    exchange_field(self, &self->storage, storage);
     Py_RETURN_NONE;
 }
 
@@ -124,7 +156,9 @@ PyObject *hook_qsize(PyObject *object, PyObject *unused) {
     (void)unused;
     if (opened(object, false) == NULL)
         return NULL;
-    Py_ssize_t n = PyObject_Size(((queue *)object)->storage);
+    PyObject *storage = field_of((queue *)object, &((queue *)object)->storage);
+    Py_ssize_t n = PyObject_Size(storage);
+    Py_DECREF(storage);
     return n < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 
@@ -133,9 +167,12 @@ PyObject *hook_put(PyObject *object, PyObject *item) {
     toolbox *state = opened(object, false);
     if (state == NULL)
         return NULL;
-    if (self->order == PRIORITY)
-        return PyObject_CallFunctionObjArgs(state->heappush, self->storage, item, NULL);
-    return PyObject_CallMethod(self->storage, "append", "(O)", item);
+    PyObject *storage = field_of(self, &self->storage);
+    PyObject *done = self->order == PRIORITY
+                         ? PyObject_CallFunctionObjArgs(state->heappush, storage, item, NULL)
+                         : PyObject_CallMethod(storage, "append", "(O)", item);
+    Py_DECREF(storage);
+    return done;
 }
 
 PyObject *hook_get(PyObject *object, PyObject *unused) {
@@ -144,15 +181,18 @@ PyObject *hook_get(PyObject *object, PyObject *unused) {
     (void)unused;
     if (state == NULL)
         return NULL;
-    if (self->order == PRIORITY)
-        return PyObject_CallOneArg(state->heappop, self->storage);
-    return PyObject_CallMethod(self->storage, self->order == FIFO ? "popleft" : "pop", NULL);
+    PyObject *storage = field_of(self, &self->storage);
+    PyObject *item = self->order == PRIORITY
+                         ? PyObject_CallOneArg(state->heappop, storage)
+                         : PyObject_CallMethod(storage, self->order == FIFO ? "popleft" : "pop", NULL);
+    Py_DECREF(storage);
+    return item;
 }
 
-#define FIELD(object, offset) (*(PyObject **)((char *)(object) + (size_t)(offset)))
+#define FIELD(object, offset) ((PyObject **)((char *)(object) + (size_t)(offset)))
 
 static PyObject *get_field(PyObject *self, void *offset) {
-    return opened(self, false) == NULL ? NULL : Py_NewRef(FIELD(self, offset));
+    return opened(self, false) == NULL ? NULL : field_of((queue *)self, FIELD(self, offset));
 }
 
 static int set_field(PyObject *self, PyObject *value, void *offset) {
@@ -162,7 +202,7 @@ static int set_field(PyObject *self, PyObject *value, void *offset) {
     }
     if (opened(self, false) == NULL)
         return -1;
-    Py_XSETREF(FIELD(self, offset), Py_NewRef(value));
+    exchange_field((queue *)self, FIELD(self, offset), Py_NewRef(value));
     return 0;
 }
 

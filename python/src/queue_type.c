@@ -99,7 +99,7 @@ static int queue_clear(PyObject *object) {
 static void queue_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((queue *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((queue *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     queue_clear(self);
     PyMem_Free(((queue *)self)->ring);

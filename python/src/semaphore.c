@@ -174,7 +174,7 @@ static int semaphore_clear(PyObject *self) {
 static void semaphore_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (((semaphore *)self)->weakrefs != NULL)
+    if (HAS_WEAKREFS(((semaphore *)self)->weakrefs))
         PyObject_ClearWeakRefs(self);
     semaphore_clear(self);
     type->tp_free(self);

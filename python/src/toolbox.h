@@ -17,10 +17,17 @@
 #define Py_END_CRITICAL_SECTION() }
 #endif
 
+/* What others look at without the guard is read by PEEK() there, and written by POKE(), under the guard. */
 #ifdef Py_GIL_DISABLED
 #define COUNT(n) (void)__atomic_fetch_add(&(n), 1, __ATOMIC_RELAXED)
+#define PEEK(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define POKE(place, value) __atomic_store_n(&(place), value, __ATOMIC_RELAXED)
+#define HAS_WEAKREFS(list) true /* the list may be looked at by who clears a reference */
 #else
 #define COUNT(n) (void)++(n)
+#define PEEK(place) (place)
+#define POKE(place, value) ((void)((place) = (value)))
+#define HAS_WEAKREFS(list) ((list) != NULL)
 #endif
 
 /* A method without arguments, or with (args, nargs, kwnames), around its guarded half. */

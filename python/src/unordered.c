@@ -6,9 +6,10 @@
 /* All is under its guard. */
 typedef struct sink {
     PyObject_HEAD
-    PyObject *out; /* a set: the futures that are not done */
+    PyObject *out; /* a set: the futures that are not done, or are about to leave it */
     row done;
-    Py_ssize_t ready; /* how many are done; the token of `takers` */
+    Py_ssize_t missing; /* how many are not done */
+    Py_ssize_t ready;   /* how many are done; the token of `takers` */
     bool closed;      /* nobody will take any */
     waitlist takers;
 } sink;
@@ -24,12 +25,13 @@ typedef struct unordered {
 static PyObject *deliver_guarded(sink *self, PyObject *item) {
     if (self->closed)
         Py_RETURN_NONE;
-    if (PySet_Discard(self->out, item) < 0 || row_append(&self->done, Py_NewRef(item)) < 0)
+    if (row_append(&self->done, Py_NewRef(item)) < 0)
         return NULL;
+    self->missing--;
     self->ready++;
     if (self->takers.first != NULL)
         wake_for(&self->takers, self->ready);
-    Py_RETURN_NONE;
+    return PySet_Discard(self->out, item) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* The callback of each future. */
@@ -52,6 +54,7 @@ static int submit_next(unordered *self, executor *to) {
     PyObject *callback = PyCFunction_New(&deliver_def, (PyObject *)self->sink);
     Py_BEGIN_CRITICAL_SECTION(self->sink);
     rc = callback == NULL ? -1 : PySet_Add(self->sink->out, item);
+    self->sink->missing += rc == 0;
     Py_END_CRITICAL_SECTION();
     if (rc == 0)
         done = PyObject_CallMethod(item, "add_done_callback", "O", callback);
@@ -129,9 +132,11 @@ static int wait_for_one(unordered *self) {
     return rc < 0 || result == FAILED ? -1 : 0;
 }
 
-static PyObject *take(sink *self) {
+/* *waits is whether another one will be done. */
+static PyObject *take(sink *self, bool *waits) {
     PyObject *item;
     Py_BEGIN_CRITICAL_SECTION(self);
+    *waits = self->missing > 0;
     item = row_first(&self->done);
     self->ready -= item != NULL;
     Py_END_CRITICAL_SECTION();
@@ -141,8 +146,8 @@ static PyObject *take(sink *self) {
 /* The next that is done; NULL: an exception, or the end. */
 static PyObject *next_done(unordered *self) {
     while (!source_failed(&self->from)) {
-        bool waits = PySet_GET_SIZE(self->sink->out) > 0; /* first: the last may come meanwhile */
-        PyObject *item = take(self->sink);
+        bool waits;
+        PyObject *item = take(self->sink, &waits);
         if (item != NULL || !waits || wait_for_one(self) < 0)
             return item;
     }

@@ -19,7 +19,7 @@ static int look(toolbox *state, PyObject *futures, PyObject *over, struct tally 
             rc = NOT_OURS;
         } else if (future_is_over((future *)item)) {
             tally->over++;
-            tally->failed = tally->failed || ((future *)item)->exception != NULL;
+            tally->failed = tally->failed || PEEK(((future *)item)->exception) != NULL;
             rc = over == NULL ? 0 : PySet_Add(over, item);
         }
         Py_DECREF(item);
@@ -51,12 +51,10 @@ static PyObject *those_over(toolbox *state, PyObject *futures) {
 
 static collector *gather(PyObject *futures, bool first, bool failure) {
     PyObject *list = PySequence_List(futures);
-    collector *gathered = list == NULL ? NULL : collector_new(PyList_GET_SIZE(list));
+    collector *gathered = list == NULL ? NULL : collector_new(PyList_GET_SIZE(list), first, failure);
     if (gathered != NULL) {
         for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
             collector_add(gathered, (future *)PyList_GET_ITEM(list, i));
-        gathered->first = first;
-        gathered->failure = failure;
         collector_sort_out(gathered);
     }
     Py_XDECREF(list);

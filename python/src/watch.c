@@ -12,17 +12,24 @@ static thrum_lock collecting;
 
 static void hang(watch *self, watch **head) {
     self->next = *head;
-    self->link = head;
+    POKE(self->link, head);
     if (self->next != NULL)
-        self->next->link = &self->next;
+        POKE(self->next->link, &self->next);
     *head = self;
 }
 
 static void unhang(watch *self) {
     *self->link = self->next;
     if (self->next != NULL)
-        self->next->link = self->link;
-    self->link = NULL;
+        POKE(self->next->link, self->link);
+    POKE(self->link, NULL);
+}
+
+/* There is one fewer to come. Under the lock. */
+static void count_down(collector *self, bool enough) {
+    POKE(self->pending, self->pending - 1);
+    if (enough || self->pending == 0)
+        thrum_event_set(&self->event);
 }
 
 /* Into the row. Under the future's guard. */
@@ -33,9 +40,7 @@ static void collect(watch *self) {
     LOCK();
     *owner->end = self;
     owner->end = &self->next;
-    owner->pending--;
-    if (owner->first || owner->pending == 0 || (owner->failure && self->future->exception != NULL))
-        thrum_event_set(&owner->event);
+    count_down(owner, owner->first || (owner->failure && self->future->exception != NULL));
     UNLOCK();
 }
 
@@ -44,7 +49,7 @@ void watches_tell(future *self) {
         collect(self->watches);
 }
 
-collector *collector_new(Py_ssize_t room) {
+collector *collector_new(Py_ssize_t room, bool first, bool failure) {
     size_t most = (PY_SSIZE_T_MAX - sizeof(collector)) / sizeof(watch);
     collector *self = NULL;
     if ((size_t)room <= most)
@@ -53,7 +58,7 @@ collector *collector_new(Py_ssize_t room) {
         PyErr_NoMemory();
         return NULL;
     }
-    *self = (collector){.end = NULL};
+    *self = (collector){.first = first, .failure = failure, .pending = 1};
     self->end = &self->done;
     return self;
 }
@@ -90,7 +95,9 @@ void collector_add(collector *self, future *item) {
         watch *added = &self->watches[self->length++];
         added->collector = self;
         added->future = (future *)Py_NewRef((PyObject *)item);
-        self->pending++;
+        LOCK();
+        POKE(self->pending, self->pending + 1);
+        UNLOCK();
         hang(added, &item->watches);
     }
     Py_END_CRITICAL_SECTION();
@@ -104,6 +111,9 @@ void collector_sort_out(collector *self) {
             collect(next);
         Py_END_CRITICAL_SECTION();
     }
+    LOCK();
+    count_down(self, false);
+    UNLOCK();
 }
 
 future *collector_take(collector *self) {
@@ -128,7 +138,7 @@ static future **hanging(collector *self, Py_ssize_t *n) {
     if (futures == NULL)
         PyErr_NoMemory();
     for (Py_ssize_t i = 0; futures != NULL && i < self->length && (all || *n == 0); i++) {
-        if (self->watches[i].link != NULL)
+        if (PEEK(self->watches[i].link) != NULL)
             futures[(*n)++] = self->watches[i].future;
     }
     return futures;

@@ -14,7 +14,7 @@ struct collector;
 
 typedef struct watch {
     struct watch *next;
-    struct watch **link;         /* where it hangs at its future; NULL: it does not */
+    struct watch **link;         /* where it hangs at its future; NULL: it does not; peeked at */
     future *future;              /* a strong reference; NULL: taken */
     struct collector *collector; /* read-only */
 } watch;
@@ -22,7 +22,7 @@ typedef struct watch {
 typedef struct collector {
     thrum_event event;
     bool first, failure;  /* wake at the first that is done, or that failed; read-only */
-    Py_ssize_t pending;   /* how many hang at their futures */
+    Py_ssize_t pending;   /* how many hang at their futures, and 1 until all were added; peeked at */
     watch *done, **end;   /* the row of the others, first to last */
     Py_ssize_t length;
     watch watches[];
@@ -33,13 +33,13 @@ void watches_tell(future *self);
 
 /* A collector with room for `room` futures, to be freed with collector_free(); NULL with
  * MemoryError. */
-collector *collector_new(Py_ssize_t room);
+collector *collector_new(Py_ssize_t room, bool first, bool failure);
 void collector_free(collector *self);
 
 /* Adds a future, if it is not there: its watch hangs at it, done or not. Runs no Python code. */
 void collector_add(collector *self, future *item);
 
-/* Puts those that are done already into the row, in the order in which they were added. */
+/* All were added: puts those that were done before into the row, in the order in which they were added. */
 void collector_sort_out(collector *self);
 
 /* The first of the row, as a new reference; NULL if there is none. */

@@ -94,6 +94,17 @@ static PyObject *call_prepared(struct worker *me, future *task) {
     return NULL;
 }
 
+/* Others may ask for the name of the function. */
+static void forget_call(future *task) {
+    PyObject *fn = task->fn;
+    Py_BEGIN_CRITICAL_SECTION(task);
+    task->fn = NULL;
+    Py_END_CRITICAL_SECTION();
+    Py_CLEAR(task->args);
+    Py_CLEAR(task->kwargs);
+    Py_XDECREF(fn);
+}
+
 static void log_worker(pool *self);
 
 void run_task(pool *self, struct worker *me, future *task) {
@@ -108,9 +119,7 @@ void run_task(pool *self, struct worker *me, future *task) {
     if (me != NULL)
         me->task = around;
     set_owner(task, NULL);
-    Py_CLEAR(task->args);
-    Py_CLEAR(task->kwargs);
-    Py_CLEAR(task->fn);
+    forget_call(task);
     int rc = result != NULL ? future_set_result(task, result) : future_set_raised(task);
     Py_XDECREF(result);
     if (rc < 0)
@@ -156,22 +165,23 @@ static future *take_guarded(pool *self, struct worker *me) {
     return NULL;
 }
 
+/* In one step it is no longer what it was, starting or busy, and takes a task or is idle: who submits counts
+ * the workers that will come. */
 static void work(pool *self, struct worker *me) {
-    for (bool was_busy = false;; was_busy = true) {
+    for (Py_ssize_t *stood = &self->starting;; stood = &self->busy) {
         future *task;
         Py_BEGIN_CRITICAL_SECTION(self);
-        if (was_busy && !forked(me)) {
-            self->busy--;
+        if (!forked(me)) {
+            --*stood;
             pool_recount(self);
         }
         task = take_guarded(self, me);
         Py_END_CRITICAL_SECTION();
         if (task == NULL)
             return;
-        if (state_of(task) == FUTURE_PENDING && future_start(task) > 0)
+        enum future_state state = state_of(task); /* who waited for it may have run it */
+        if ((state == FUTURE_PENDING || state == FUTURE_CANCELLED) && future_try_start(task) > 0)
             run_task(self, me, task);
-        else if (state_of(task) == FUTURE_CANCELLED)
-            future_start(task);
         disown(task, self, NULL);
         PyErr_Clear();
         Py_DECREF((PyObject *)task);
@@ -256,7 +266,7 @@ static PyObject *list_thread(pool *self) {
         Py_CLEAR(thread);
     PyErr_Clear();
     Py_XDECREF(view);
-    if (self->state->exiting) {
+    if (PEEK(self->state->exiting)) {
         Py_BEGIN_CRITICAL_SECTION(self);
         pool_end(self);
         Py_END_CRITICAL_SECTION();
@@ -281,11 +291,13 @@ PyObject *thrum_py_work(PyObject *object, PyObject *unused) {
     PyObject *thread = list_thread(self);
     bool usable = me != NULL && me->waiter != NULL && initialise(self, me);
     (void)unused;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    self->starting--;
-    Py_END_CRITICAL_SECTION();
-    if (usable)
+    if (usable) {
         work(self, me);
+    } else if (me == NULL || !forked(me)) {
+        Py_BEGIN_CRITICAL_SECTION(self);
+        self->starting--;
+        Py_END_CRITICAL_SECTION();
+    }
     if (me != NULL)
         finalise(me);
     unlist(self, thread);

@@ -43,7 +43,7 @@ static int help(struct worker *me, future *task) {
         Py_XDECREF(context);
         return -1;
     }
-    if (future_start(task) > 0) {
+    if (future_try_start(task) > 0) {
         me->depth++;
         run_task(me->pool, me, task);
         me->depth--;
@@ -72,7 +72,7 @@ static int notify_cancelled(struct worker *me, future *const *tasks, Py_ssize_t 
     for (Py_ssize_t i = 0; i < n; i++) {
         if (state_of(tasks[i]) != FUTURE_CANCELLED || owner_of(tasks[i]) != me->pool)
             continue;
-        if (future_start(tasks[i]) < 0)
+        if (future_try_start(tasks[i]) < 0)
             PyErr_Clear();
         found = 1;
     }
@@ -96,7 +96,7 @@ static int block(struct worker *me) {
     }
     me->blocked = true;
     self->busy--;
-    self->blocked++;
+    POKE(self->blocked, self->blocked + 1);
     pool_recount(self);
     int rc = pool_wake(self);
     if (rc == NO_WORKER && self->workers > self->blocked) {
@@ -110,7 +110,7 @@ static void unblock(struct worker *me) {
     if (!me->blocked)
         return;
     me->blocked = false;
-    me->pool->blocked--;
+    POKE(me->pool->blocked, me->pool->blocked - 1);
     me->pool->busy++;
     pool_recount(me->pool);
 }
@@ -148,15 +148,22 @@ static bool leads_to(struct worker *from, const struct worker *me) {
     return stuck(from->awaited, from->n_awaited, from->all, me);
 }
 
-static PyObject *name_of(const future *task) {
-    PyObject *name = NULL;
-    if (task != NULL && task->fn != NULL)
-        name = PyObject_GetAttrString(task->fn, "__qualname__");
-    if (name == NULL && (task == NULL || task->fn == NULL))
+static PyObject *name_of(future *task) {
+    PyObject *fn;
+    if (task == NULL)
         return PyUnicode_FromString("a task");
-    if (name == NULL)
+    Py_BEGIN_CRITICAL_SECTION(task);
+    fn = Py_XNewRef(task->fn);
+    Py_END_CRITICAL_SECTION();
+    if (fn == NULL)
+        return PyUnicode_FromString("a task");
+    PyObject *name = PyObject_GetAttrString(fn, "__qualname__");
+    if (name == NULL) {
         PyErr_Clear();
-    return name != NULL ? name : PyObject_Repr(task->fn);
+        name = PyObject_Repr(fn);
+    }
+    Py_DECREF(fn);
+    return name;
 }
 
 /* RuntimeError for the circle of `names`, which are the names of functions. */
@@ -241,7 +248,7 @@ static int worker_waits(struct worker *me, future *const *tasks, Py_ssize_t n, b
     if (notify_cancelled(me, tasks, n))
         return 1;
     /* one that is not needed may itself wait for what `me` does next */
-    bool needed = all || n == 1 || self->blocked >= MOST_BLOCKED;
+    bool needed = all || n == 1 || PEEK(self->blocked) >= MOST_BLOCKED;
     if (forever && needed && me->depth < DEEPEST && (rc = help_some(me, tasks, n, all)) != 0)
         return rc;
     for (Py_ssize_t i = 0; i < n && !own; i++)
