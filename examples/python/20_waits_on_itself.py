@@ -13,4 +13,4 @@ if __name__ == '__main__':
     logging.basicConfig(format='%(asctime)s: %(message)s', level=logging.INFO,
                         datefmt='%H:%M:%S')
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
-        executor.submit(wait_on_future, executor)
+        executor.submit(wait_on_future, executor).result()
