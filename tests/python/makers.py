@@ -5,12 +5,15 @@ import os
 import random
 import subprocess
 import sys
+import sysconfig
 import threading
 
 import thrum.futures as futures
 
 # The standard library's class, which is a base of ours.
 PlainFuture = futures.Future.__bases__[-1]
+# Then reference counts of types and the moment at which an object dies are not exact.
+FREE_THREADED = bool(sysconfig.get_config_var('Py_GIL_DISABLED'))
 SEED = int(os.environ.get('THRUM_SEED', random.SystemRandom().randrange(1 << 30)))
 
 

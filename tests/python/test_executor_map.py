@@ -256,7 +256,7 @@ class MapTests(unittest.TestCase):
                 self.assertRaises(TypeError, list, pool.map(lambda: None, [1]))
         finally:
             threading.excepthook = before
-        self.assertEqual(told, [TypeError, TypeError, ZeroDivisionError])
+        self.assertEqual(sorted(told, key=repr), [TypeError, TypeError, ZeroDivisionError])
 
     def test_signatures(self):
         self.assertEqual(str(inspect.signature(Pool.map)),

@@ -319,6 +319,7 @@ class CircleTests(unittest.TestCase):
 
     def waiter(self, name, others, wait):
         def call():
+            self.arrived.release()
             self.ready.wait()
             return wait([self.futures[other] for other in others])
         call.__qualname__ = name
@@ -326,10 +327,12 @@ class CircleTests(unittest.TestCase):
 
     def circle(self, links, wait, workers=5, pools=1):
         """Calls that wait for each other; returns their errors."""
-        self.futures, self.ready = {}, threading.Event()
+        self.futures, self.ready, self.arrived = {}, threading.Event(), threading.Semaphore(0)
         pools = [Pool(workers) for _ in range(pools)]
         for i, (name, others) in enumerate(links.items()):
             self.futures[name] = pools[i % len(pools)].submit(self.waiter(name, others, wait))
+        for _ in links:  # each runs on a worker of its own
+            self.arrived.acquire()
         self.ready.set()
         errors = {name: future.exception(600) for name, future in self.futures.items()}
         for pool in pools:

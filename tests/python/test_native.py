@@ -20,6 +20,7 @@ import unittest
 import weakref
 
 import thrum.native
+from makers import FREE_THREADED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, 'native_tasks.c')
@@ -267,6 +268,8 @@ class FutureTests(unittest.TestCase):
         error = lib.fail.submit(-22, 'x').exception()
         gone = weakref.ref(error.__traceback__.tb_frame.f_code)
         del error
+        if FREE_THREADED:
+            gc.collect()
         self.assertIsNone(gone())
 
     def test_a_dropped_pool_ends(self):
