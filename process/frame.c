@@ -27,8 +27,8 @@ int64_t thrum__frame_next(const uint8_t *data, size_t n, thrum__frame_view *fram
     return (int64_t)(sizeof head + head.size);
 }
 
-static bool put_head(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t index, uint64_t id,
-                     size_t size) {
+bool thrum__frame_put_head(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t index,
+                           uint64_t id, size_t size) {
     thrum__frame_head head = {.version = THRUM__FRAME_VERSION, .kind = (uint16_t)kind,
                               .index = index, .id = id, .size = size};
     return size <= THRUM__FRAME_MAX && thrum__buffer_room(buffer, sizeof head + size) &&
@@ -37,7 +37,7 @@ static bool put_head(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t ind
 
 bool thrum__frame_put(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t index, uint64_t id,
                       const void *bytes, size_t size) {
-    return put_head(buffer, kind, index, id, size) && thrum__buffer_put(buffer, bytes, size);
+    return thrum__frame_put_head(buffer, kind, index, id, size) && thrum__buffer_put(buffer, bytes, size);
 }
 
 bool thrum__frame_put_failure(thrum__buffer *buffer, thrum__frame_kind kind, uint64_t id,
@@ -49,7 +49,7 @@ bool thrum__frame_put_failure(thrum__buffer *buffer, thrum__frame_kind kind, uin
         fixed.sizes[i] = texts[i] ? strlen(texts[i]) + 1 : 0;
         size += fixed.sizes[i];
     }
-    if (!put_head(buffer, kind, 0, id, size))
+    if (!thrum__frame_put_head(buffer, kind, 0, id, size))
         return false;
     (void)thrum__buffer_put(buffer, &fixed, sizeof fixed); /* there is room */
     for (int i = 0; i < 4; i++)

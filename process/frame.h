@@ -16,10 +16,12 @@ typedef enum thrum__frame_kind {
     THRUM__FRAME_HELLO = 1, /* worker: its table of tasks; id: its process id */
     THRUM__FRAME_READY,     /* worker: its initializer is done */
     THRUM__FRAME_BROKEN,    /* worker: its initializer has failed: a failure */
-    THRUM__FRAME_SETUP,     /* pool, first: id: where the initializer lies, 0 none; its argument */
+    THRUM__FRAME_SETUP,     /* pool, first: the initializer and its argument: call.h */
     THRUM__FRAME_TASK,      /* pool: index of the type; id; the arguments */
     THRUM__FRAME_RESULT,    /* worker: id; the result */
     THRUM__FRAME_FAILURE,   /* worker: id; a failure */
+    THRUM__FRAME_CALL,      /* pool: a task that is more than bytes: call.h */
+    THRUM__FRAME_FORGET,    /* pool: id: the number of a segment that is not used any more */
     THRUM__FRAME_KINDS
 } thrum__frame_kind;
 
@@ -49,6 +51,10 @@ bool thrum__frame_put(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t in
                       const void *bytes, size_t size);
 bool thrum__frame_put_failure(thrum__buffer *buffer, thrum__frame_kind kind, uint64_t id,
                               const thrum_failure *failure);
+
+/* Appends the head of a frame, and makes room for the `size` bytes that are to follow. The same. */
+bool thrum__frame_put_head(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t index,
+                           uint64_t id, size_t size);
 
 /* Reads a failure, whose texts are the frame's. Returns 0 or -EPROTO. */
 int thrum__frame_failure(const thrum__frame_view *frame, thrum_failure *failure);

@@ -18,7 +18,7 @@ enum { HELLO_MOST = 1 << 26, FAILURE_MOST = 1 << 16 };
 enum { LEAST = 2, MOST = 128, READ_SIZE = 1 << 16, SPAN_NS = 200000 };
 
 /* Returns 0 or a negative errno. */
-static int spawn(thrum__processes *pool, thrum__hand *hand, int socket) {
+static int spawn(thrum__processes *pool, thrum__hand *hand, int socket, int segments) {
     char variable[300];
     int streams[2] = {-1, -1};
     char *const argv[] = {program_invocation_name, NULL};
@@ -27,7 +27,8 @@ static int spawn(thrum__processes *pool, thrum__hand *hand, int socket) {
              pool->memory, hand->place, (int)getpid(), flags, pool->name, hand->place);
     thrum__spawn how = {.path = pool->path, .argv = pool->command ? pool->command : argv,
                         .environment = pool->environment, .variable = variable,
-                        .keep = (int[]){socket, pool->memory}, .n_keep = 2, .output = -1,
+                        .keep = (int[]){socket, pool->memory, segments}, .n_keep = 3,
+                        .output = -1,
                         .group = pool->command != NULL};
     int rc = 0;
     if (pool->output) {
@@ -51,16 +52,23 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     __atomic_store_n(&pool->places[hand->place].started, 0, __ATOMIC_RELAXED);
     *hand = (thrum__hand){.place = hand->place, .socket = pair[0], .state = THRUM__HAND_STARTING};
     thrum__jobs_init(&hand->jobs);
-    bool sent = thrum__frame_put(&hand->out, THRUM__FRAME_SETUP, 0, pool->initializer, pool->initarg,
-                                 pool->opts.initarg_size);
-    int rc = !sent ? -ENOMEM : pair[0] < 0 || pair[1] < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0 ? -EMFILE : 0;
+    int segments = thrum__told_open(&hand->told);
+    pool->places[hand->place].segments = segments;
+    bool sent = segments >= 0 && thrum__setup_put(&hand->out, &pool->initializer, pool->initarg,
+                                                  pool->opts.initarg_size);
+    int rc = segments < 0 ? segments : sent ? 0 : -ENOMEM;
+    if (rc == 0 && (pair[0] < 0 || pair[1] < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0))
+        rc = -EMFILE;
     if (rc == 0)
-        rc = spawn(pool, hand, pair[1]);
+        rc = spawn(pool, hand, pair[1], segments);
     if (pair[1] >= 0)
         close(pair[1]);
+    if (segments >= 0)
+        close(segments);
     if (rc != 0) {
         if (pair[0] >= 0)
             close(pair[0]);
+        thrum__told_close(&hand->told);
         thrum__buffer_free(&hand->out);
         *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
         return rc;
@@ -83,17 +91,30 @@ unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *han
     return n > hand->n_jobs ? (unsigned)(n - hand->n_jobs) : 0;
 }
 
-bool thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
+static int put_call(thrum__hand *hand, const thrum__job *job) {
+    thrum__told_forget(&hand->told, &hand->out);
+    int rc = thrum__told_call(&hand->told, job->call);
+    if (rc != 0)
+        return rc == -EAGAIN && hand->n_jobs == 0 ? -ENOBUFS : rc;
+    return thrum__call_put(&hand->out, job->index, job->id, job->call, job->task.args) ? 0 : -ENOMEM;
+}
+
+int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
     job->id = ++pool->next_id;
-    if (!thrum__frame_put(&hand->out, THRUM__FRAME_TASK, job->index, job->id, job->task.args,
-                          job->task.type->args_size))
-        return false;
+    int rc = 0;
+    if (job->call)
+        rc = put_call(hand, job);
+    else if (!thrum__frame_put(&hand->out, THRUM__FRAME_TASK, job->index, job->id, job->task.args,
+                               job->task.args_size))
+        rc = -ENOMEM;
+    if (rc != 0)
+        return rc;
     if (hand->n_jobs == 0)
         hand->since = thrum__processes_now();
     thrum__jobs_append(&hand->jobs, job);
     hand->n_jobs++;
     hand->n_sent++;
-    return true;
+    return 0;
 }
 
 void thrum__hand_send(thrum__hand *hand) {
@@ -133,9 +154,14 @@ static thrum__job *answered(thrum__hand *hand, const thrum__frame_view *frame) {
     return job;
 }
 
+/* How many bytes an answer has: none, if the result is in shared memory. */
+static size_t sent_back(const thrum__job *job) {
+    return job->call && thrum__call_find(job->call, THRUM__CALL_RESULT) ? 0 : job->task.result_size;
+}
+
 static bool take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
     thrum__job *job = hand->jobs.first;
-    if (!job || frame->size != job->task.type->result_size || !(job = answered(hand, frame)))
+    if (!job || frame->size != sent_back(job) || !(job = answered(hand, frame)))
         return false;
     if (!thrum__remote_take(job->task.future)) {
         thrum__job_drop(pool, job);
@@ -145,7 +171,7 @@ static bool take_result(thrum__processes *pool, thrum__hand *hand, const thrum__
         memcpy(job->task.result, frame->bytes, frame->size);
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
     thrum__remote_succeed(job->task.future);
-    free(job);
+    thrum__job_free(job);
     return true;
 }
 
@@ -154,8 +180,8 @@ static bool take_failure(thrum__processes *pool, thrum__hand *hand, const thrum_
     thrum__job *job;
     if (thrum__frame_failure(frame, &failure) != 0 || !(job = answered(hand, frame)))
         return false;
-    failure.file = thrum__text_for_ever(failure.file);
-    failure.task = job->task.type->name;
+    failure.file = thrum__remote_text(failure.file);
+    failure.task = job->task.name;
     thrum__job_fail(pool, job, &failure);
     return true;
 }

@@ -39,7 +39,7 @@ static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job
                       thrum__jobs *again) {
     char text[256], end[128];
     bool limit = hand->killed == THRUM__KILL_LIMIT && hand->aim == job->id;
-    thrum_failure failure = {.code = -EPIPE, .message = text, .task = job->task.type->name};
+    thrum_failure failure = {.code = -EPIPE, .message = text, .task = job->task.name};
     if (!limit && job->tries < pool->opts.retries && thrum__remote_requeue(job->task.future)) {
         job->tries++;
         thrum__jobs_append(again, job);
@@ -104,6 +104,7 @@ void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand) {
     count_start(pool, hand, status);
     end_jobs(pool, hand, status);
     close(hand->socket);
+    thrum__told_close(&hand->told);
     thrum__buffer_free(&hand->in);
     thrum__buffer_free(&hand->out);
     *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {-1, -1}};

@@ -40,7 +40,7 @@ void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failur
     if (thrum__remote_take(job->task.future)) {
         __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
         thrum__remote_fail(job->task.future, failure);
-        free(job);
+        thrum__job_free(job);
     } else {
         thrum__job_drop(pool, job);
     }
@@ -49,7 +49,7 @@ void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failur
 void thrum__job_drop(thrum__processes *pool, thrum__job *job) {
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
     thrum__remote_cancel(job->task.future);
-    free(job);
+    thrum__job_free(job);
 }
 
 void thrum__processes_break(thrum__processes *pool, int code, const char *text) {
@@ -88,20 +88,32 @@ static bool take_in(thrum__processes *pool) {
     return closed;
 }
 
+/* Returns false if it was cancelled meanwhile. */
+static bool put_back(thrum__processes *pool, thrum__job *job) {
+    thrum__jobs one;
+    if (!thrum__remote_requeue(job->task.future))
+        return false;
+    thrum__jobs_init(&one);
+    thrum__jobs_append(&one, job);
+    thrum__jobs_prepend(&pool->queue, &one);
+    return true;
+}
+
 /* Gives `hand` its share of the queue. */
 static int give(thrum__processes *pool, thrum__hand *hand, unsigned most) {
     unsigned credit = thrum__hand_credit(pool, hand);
-    int n = 0;
+    int n = 0, rc;
     thrum__job *job;
     for (credit = credit < most ? credit : most; credit > 0 && pool->queue.first; credit--) {
         job = thrum__jobs_take(&pool->queue);
-        n++;
         if (!thrum__remote_start(job->task.future))
             thrum__job_drop(pool, job);
-        else if (!thrum__hand_give(pool, hand, job))
-            thrum__job_fail(pool, job,
-                            &(thrum_failure){.code = -ENOMEM, .message = "no memory to send it",
-                                             .task = job->task.type->name});
+        else if ((rc = thrum__hand_give(pool, hand, job)) == -EAGAIN && put_back(pool, job))
+            break;
+        else if (rc != 0)
+            thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
+                                                        .message = "it could not be sent to a worker"});
+        n++;
     }
     if (n > 0)
         thrum__hand_send(hand);

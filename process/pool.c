@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "store.h"
+
 static __thread const thrum__processes *own; /* the pool whose thread this is */
 
 void thrum__processes_poke(thrum__processes *pool) {
@@ -22,10 +24,11 @@ void thrum__processes_poke(thrum__processes *pool) {
 
 static const char *check(const thrum_executor_opts *opts, const thrum_processes_opts *more) {
     static const thrum_processes_opts none;
+    thrum__address initializer;
     if (opts->overflow == THRUM_OVERFLOW_CALLER_RUNS)
         return "THRUM_OVERFLOW_CALLER_RUNS: the caller is no worker process";
-    if (opts->initializer && !thrum__function_place(opts->initializer))
-        return "the initializer is not a function of the program itself";
+    if (opts->initializer && thrum__address_of((thrum__function *)opts->initializer, &initializer) != 0)
+        return "the initializer is not a function of the program or a library";
     if (!opts->initializer && more->initarg_size)
         return "initarg_size without an initializer";
     if (more->max_tasks_per_child < 0 || more->retries < 0)
@@ -54,6 +57,7 @@ static void free_pool(thrum__processes *pool) {
     thrum__spawn_free_texts(pool->environment);
     thrum__spawn_free_texts(pool->command);
     free(pool->path);
+    thrum__store_close();
     free(pool->hands);
     free(pool->initarg);
     free(pool->name);
@@ -132,13 +136,15 @@ static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, 
     thrum__processes *pool = calloc(1, sizeof *pool);
     if (!pool)
         return -ENOMEM;
+    thrum__store_open();
     pool->executor = executor;
     pool->max_workers = opts->max_workers ? opts->max_workers : thrum_default_workers();
     pool->queue_limit = opts->queue_limit;
     pool->overflow = opts->overflow;
     pool->opts = *more;
     pool->wake = pool->memory = -1;
-    pool->initializer = opts->initializer ? thrum__function_place(opts->initializer) : 0;
+    if (opts->initializer)
+        (void)thrum__address_of((thrum__function *)opts->initializer, &pool->initializer);
     if (more->initarg_size && !opts->initarg)
         pool->opts.initarg_size = 0;
     int rc = make(pool, opts);
@@ -160,19 +166,30 @@ static int take_room(thrum__processes *pool) {
     return pool->refused ? pool->refused : pool->closed ? -ESHUTDOWN : 0;
 }
 
-static int submit(void *state, const thrum__remote_task *task) {
-    thrum__processes *pool = state;
-    int64_t index = thrum__table_index(&pool->table, task->type);
-    if (index < 0) {
+/* Returns the index of a task in its frame, or a negative errno. */
+static int64_t index_of(const thrum__processes *pool, const thrum_task_type *type) {
+    int64_t index = type ? thrum__table_index(&pool->table, type) : THRUM__CALL_FUNCTION;
+    if (index < 0)
         thrum__remote_complain(index == -EEXIST ? "%s_submit: several tasks are called so"
                                                 : "%s_submit: the task came after the pool was made",
-                               task->type->name);
+                               type->name);
+    return index;
+}
+
+static int submit(void *state, const thrum__remote_task *task) {
+    thrum__processes *pool = state;
+    int64_t index = index_of(pool, task->type);
+    if (index < 0)
         return (int)index;
-    }
     thrum__job *job = malloc(sizeof *job);
     if (!job)
         return -ENOMEM;
     *job = (thrum__job){.task = *task, .index = (uint32_t)index};
+    int bad = thrum__job_call(task, &job->call);
+    if (bad != 0) {
+        free(job);
+        return bad;
+    }
     thrum_lock_acquire(&pool->lock);
     int rc = take_room(pool);
     bool wake = rc == 0 && pool->sleeping;
@@ -186,8 +203,13 @@ static int submit(void *state, const thrum__remote_task *task) {
     }
     thrum_lock_release(&pool->lock);
     if (rc != 0)
-        free(job);
+        thrum__job_free(job);
     return rc;
+}
+
+static void *reserve(void *state, size_t size, void **handle) {
+    (void)state;
+    return thrum__store_take(size, handle);
 }
 
 static void cancelled(void *state) {
@@ -223,7 +245,8 @@ static void fill_stats(void *state, thrum_executor_stats *stats) {
     stats->idle = (int)__atomic_load_n(&pool->n_idle, __ATOMIC_RELAXED);
 }
 
-static const thrum_backend backend = {open_pool, submit, cancelled, close_pool, end, fill_stats};
+static const thrum_backend backend = {open_pool, submit, cancelled, close_pool,
+                                      end, fill_stats, reserve, thrum__store_give};
 
 const thrum_backend *thrum_processes_backend(void) { return &backend; }
 

@@ -13,6 +13,7 @@
 
 #include "exec/backend.h"
 #include "output.h"
+#include "segments.h"
 #include "spawn.h"
 #include "table.h"
 #include "worker.h"
@@ -24,6 +25,7 @@ typedef struct thrum__job {
     uint32_t index;
     int tries;
     int deaths; /* of workers that it was the first for, and that had not begun it */
+    thrum__call *call; /* NULL: the bytes of a typed task, and nothing more */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -62,6 +64,7 @@ typedef struct thrum__hand {
     int64_t since;    /* when it could begin the first */
     int64_t mean;     /* nanoseconds that a task takes, about */
     thrum__buffer in, out;
+    thrum__told told; /* which shared memory it knows */
     int place;
     int process; /* its process id, for messages */
 } thrum__hand;
@@ -73,7 +76,7 @@ typedef struct thrum__processes {
     size_t queue_limit;
     thrum_overflow overflow;
     thrum_processes_opts opts;
-    uint64_t initializer;
+    thrum__address initializer;
     void *initarg;
     char **command; /* NULL: this program */
     char *path;     /* of that */
@@ -143,12 +146,15 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text);
 /* One job less waits: there may be room. */
 void thrum__processes_count_waiting(thrum__processes *pool, int change);
 
+/* Fills the call of `task`, if it needs one. Returns 0 with `*call` to be freed, or NULL; a negative errno: it cannot be
+ * sent. */
+int thrum__job_call(const thrum__remote_task *task, thrum__call **call);
+
+void thrum__job_free(thrum__job *job);
+
 /* Complete a job, and free it. */
 void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure);
 void thrum__job_drop(thrum__processes *pool, thrum__job *job);
-
-/* Returns a copy of `text` that lives for ever; "?" of too many. NULL stays NULL. */
-const char *thrum__text_for_ever(const char *text);
 
 /* Starts a process for `hand`. Returns 0 or a negative errno. */
 int thrum__hand_start(thrum__processes *pool, thrum__hand *hand);
@@ -156,8 +162,9 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand);
 /* Returns how many more jobs `hand` may get now. */
 unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *hand);
 
-/* Appends a job that is RUNNING to what is sent. Returns false without memory. */
-bool thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job);
+/* Appends a job that is RUNNING to what is sent. Returns 0; -EAGAIN: not before it has done what it has; or another
+ * negative errno. */
+int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job);
 
 /* Sends what can be sent now. */
 void thrum__hand_send(thrum__hand *hand);

@@ -22,6 +22,7 @@ enum {
  *     bit 63   HELD: it begins no other                    set by the pool, which then kills it */
 typedef struct thrum__place {
     uint64_t started;
+    int segments; /* by the pool, before: the descriptor by which it is told of shared memory */
 } __attribute__((aligned(64))) thrum__place;
 
 #define THRUM__PLACE_HELD (UINT64_C(1) << 63)
@@ -31,11 +32,5 @@ const char *thrum__processes_refusal(void);
 
 /* Calls fn(arg) in the main thread before main(). If that thread ends in it (pthread_exit()), so does the process, with 0. */
 void thrum__worker_guard(void (*fn)(void *), void *arg);
-
-/* Returns where `function` lies in the program, the same in every process of it; 0: it is not of the program. */
-uint64_t thrum__function_place(int (*function)(void *));
-
-/* The opposite. */
-int (*thrum__function_at(uint64_t place))(void *);
 
 #endif

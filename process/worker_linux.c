@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +18,7 @@
 #include <unistd.h>
 
 #include "exec/backend.h"
-#include "table.h"
+#include "worker_call.h"
 
 enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
 
@@ -29,6 +28,7 @@ typedef struct worker {
     const char *name;
     thrum__table table;
     thrum__buffer in, out, args, result;
+    thrum__callee callee;
     void *initarg; /* stays: the initializer may keep it */
 } worker;
 
@@ -150,6 +150,18 @@ static void do_task(worker *self, const thrum__frame_view *frame) {
     send_all(self);
 }
 
+static void begin_call(void *self, uint64_t id) { begin(self, id); }
+
+static void do_call(worker *self, const thrum__frame_view *frame) {
+    int rc = thrum__callee_run(&self->callee, frame);
+    if (is_a_copy)
+        _exit(0);
+    errno = -rc;
+    if (rc != 0)
+        end_badly("a task that cannot be run");
+    send_all(self);
+}
+
 typedef struct setup {
     int (*function)(void *);
     void *arg;
@@ -165,15 +177,26 @@ static void initialize(void *arg) {
 
 static void do_setup(worker *self, const thrum__frame_view *frame) {
     char text[TEXT_SIZE];
-    thrum_failure failure;
-    setup it = {thrum__function_at(frame->id), NULL, 0};
-    if (frame->size) {
-        it.arg = self->initarg = malloc(frame->size);
+    thrum_failure failure = {.code = -ENOENT, .message = text, .thread = self->name};
+    thrum__address initializer;
+    const uint8_t *arg;
+    size_t size;
+    setup it = {0};
+    errno = EPROTO;
+    if (thrum__setup_read(frame, &initializer, &arg, &size) != 0)
+        end_badly("a frame that is none");
+    if (size) {
+        it.arg = self->initarg = malloc(size);
         need(it.arg != NULL);
-        memcpy(it.arg, frame->bytes, frame->size);
+        memcpy(it.arg, arg, size);
     }
     int code = 0;
-    if (frame->id)
+    bool any = initializer.kind != THRUM__BUILD_NONE;
+    if (any)
+        it.function = (int (*)(void *))thrum__address_find(&initializer, text, sizeof text);
+    if (any && !it.function)
+        code = -ENOENT;
+    else if (any)
         code = thrum__remote_run("initializer", initialize, &it, &failure, text, sizeof text);
     die_with_parent(self); /* another user or other rights: then the system has forgotten it */
     if (code != 0) {
@@ -190,6 +213,10 @@ static void handle(worker *self, const thrum__frame_view *frame) {
         do_setup(self, frame);
     else if (frame->kind == THRUM__FRAME_TASK)
         do_task(self, frame);
+    else if (frame->kind == THRUM__FRAME_CALL)
+        do_call(self, frame);
+    else if (frame->kind == THRUM__FRAME_FORGET)
+        thrum__known_forget(&self->callee.known, frame->id);
 }
 
 /* Returns when the pool has no more for this worker. */
@@ -223,6 +250,10 @@ static void become(worker *self, int memory, int place) {
         end_badly("mmap");
     close(memory);
     self->place = (thrum__place *)(void *)(mapped + at % page);
+    self->callee = (thrum__callee){.table = &self->table, .name = self->name, .out = &self->out,
+                                   .begin = begin_call, .arg = self,
+                                   .known.socket = self->place->segments};
+    (void)fcntl(self->place->segments, F_SETFD, FD_CLOEXEC);
     if (getppid() != self->parent)
         start_watching(self);
     need(thrum__table_make(&self->table) == 0 &&
@@ -271,35 +302,4 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
     run_the_others(self, first, end, argc, argv, environment);
     constructs = false;
     become(&it, memory, place);
-}
-
-typedef struct program {
-    uintptr_t address; /* to be found, or 0: only the base */
-    uintptr_t base;
-    bool inside;
-} program;
-
-/* The first object is the program. */
-static int look(struct dl_phdr_info *info, size_t size, void *arg) {
-    program *it = arg;
-    (void)size;
-    it->base = info->dlpi_addr;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-        if (info->dlpi_phdr[i].p_type == PT_LOAD && it->address - start < info->dlpi_phdr[i].p_memsz)
-            it->inside = true;
-    }
-    return 1;
-}
-
-uint64_t thrum__function_place(int (*function)(void *)) {
-    program it = {.address = (uintptr_t)function};
-    dl_iterate_phdr(look, &it);
-    return it.inside ? it.address - it.base : 0;
-}
-
-int (*thrum__function_at(uint64_t place))(void *) {
-    program it = {0};
-    dl_iterate_phdr(look, &it);
-    return (int (*)(void *))(it.base + (uintptr_t)place);
 }

@@ -48,7 +48,7 @@ typedef enum thrum_overflow {
                                 * limit by a task each */
 } thrum_overflow;
 
-/* Where tasks run other than on threads: typed tasks (thrum/task.h) only; thrum_submit(), maps,
+/* Where tasks run other than on threads: typed tasks (thrum/task.h) and maps only; thrum_submit(), streams,
  * fork-joins and continuations on such an executor are refused with -ENOTSUP. */
 typedef struct thrum_backend thrum_backend;
 

@@ -9,8 +9,11 @@
  *     rc = area_submit(ex, &future, 2.0, 3.5);
  *     rc = area_result(future, &value);
  *
- * Typed tasks only (thrum/task.h): arguments and results are copied byte by byte, so a pointer in them means
- * nothing to the other side. A worker is the same program, started anew: its constructors run, then, instead
+ * Typed tasks (thrum/task.h) and thrum_map(): arguments and results are copied byte by byte. A parameter that is a pointer
+ * must be NULL or point into memory of thrum/shared.h (else -EFAULT), which is not copied: the worker maps it, and gets
+ * its own pointer to the same place. It must stay open until the task is done. Pointers inside of structs, and results
+ * that are pointers, mean nothing to the other side. From 256 KiB on arguments and result are copied once, into shared
+ * memory, which the pool uses again: of one submit up to 256 MiB are kept until the last pool is freed. A worker is the same program, started anew: its constructors run, then, instead
  * of main(), the worker. So globals are as at the program's start. This header is not part of thrum.h: it is
  * included by a file of the program itself, not of a shared library.
  *
@@ -31,7 +34,7 @@ THRUM__BEGIN
 
 /* Returns what stands for `backend` in thrum_executor_opts, written `thrum_processes`; lives for ever. Of the other options `max_workers`, `name_prefix`, `queue_limit` with
  * `overflow` (not THRUM_OVERFLOW_CALLER_RUNS: -ENOTSUP) and `daemon` mean what they mean for threads; `idle_timeout`
- * means nothing. `initializer` is called in each worker; it must be a function of the program itself, and gets a copy
+ * means nothing. `initializer` is called in each worker; it must be a function of the program, or of a library that the workers load too, and gets a copy
  * of the `initarg_size` bytes at `initarg`. Cannot fail; any thread. */
 THRUM_API const thrum_backend *thrum_processes_backend(void);
 #define thrum_processes (thrum_processes_backend())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend is
- * handed typed tasks, since a plain function's argument means nothing elsewhere; thrum_submit(), maps,
- * fork-joins and continuations on such an executor are refused with -ENOTSUP.
+ * handed bytes: typed tasks, and items of a map, several at a time (items.h). The argument of thrum_submit()
+ * means nothing elsewhere: that, fork-joins, streams and continuations on such an executor are refused with -ENOTSUP.
  *
  * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed (thrum__remote_take()) ->
  * done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel ends it in any state but
@@ -16,14 +16,24 @@
 #include <thrum/future.h>
 #include <thrum/task.h>
 
+#include "exec/items.h"
+#include "shared/segment.h"
+
 /* A task on its way. The backend holds a reference of `future` until it completes or drops it; that
- * keeps `args` and `result` (type->args_size and type->result_size bytes) where they are. */
+ * keeps `args` and `result` where they are. */
 typedef struct thrum__remote_task {
     thrum_future *future;
-    const thrum_task_type *type;
+    const char *name;            /* lives for ever; NULL none */
+    const thrum_task_type *type; /* NULL: items, of this function */
+    int (*fn)(const void *item, void *result);
     const void *args;
+    size_t args_size;
     void *result; /* written between thrum__remote_take() and thrum__remote_succeed() */
+    size_t result_size;
 } thrum__remote_task;
+
+/* From so many bytes on memory that need not be copied is worth its making: what is smaller never stands in it. */
+enum { THRUM__REMOTE_LARGE = 1 << 18 };
 
 struct thrum_backend {
     /* Makes `*state` for a new executor. Returns 0 or a negative errno; says itself on stderr which
@@ -41,6 +51,10 @@ struct thrum_backend {
     void (*free)(void *state);
     /* Fills in all but `unread`. Any thread, before free. */
     void (*stats)(void *state, thrum_executor_stats *stats);
+    /* Returns `size` bytes for arguments and result that need not be copied on their way, or NULL: any other
+     * memory will do. release(*handle) gives them back: any thread, after free too. May be NULL. */
+    void *(*reserve)(void *state, size_t size, void **handle);
+    void (*release)(void *handle);
 };
 
 /* PENDING -> RUNNING. */
@@ -67,6 +81,9 @@ void thrum__remote_drop(thrum_future *future);
  * Returns 0, or the code of its failure with that in `*failure`, whose message is written to text[0 .. size). */
 int thrum__remote_run(const char *name, void (*run)(void *arg), void *arg, thrum_failure *failure,
                       char *text, size_t size);
+
+/* Returns a copy of `text` that lives for ever, for the file of a failure; "?" of too many. NULL stays NULL. */
+const char *thrum__remote_text(const char *text);
 
 /* As all lines of the library on stderr. */
 void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);

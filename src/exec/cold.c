@@ -8,6 +8,7 @@
 #include "base/raw_lock.h"
 #include "exec/options.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "exec/task.h"
 #include "exec/then.h"
 #include "thread/thread.h"
@@ -152,7 +153,9 @@ static __attribute__((noinline)) void let_go(thrum_future *task, uint32_t word) 
         drop_failure(task, word);
     if ((word & THRUM__TASK_HOOKS) && !(word & THRUM__TASK_DONE))
         thrum__hooks_drop(task);
-    if (word & THRUM__TASK_OWNED)
+    if (thrum__remote_is(task))
+        thrum__remote_block_free(task->value);
+    else if (word & THRUM__TASK_OWNED)
         free(task->value);
     if (task->fn == thrum__then_run && task->value && state != THRUM__TASK_OK)
         thrum__then_died(task);

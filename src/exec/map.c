@@ -14,6 +14,7 @@
 #include "base/panic.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "exec/source.h"
 
 /* ON_STACK: ranges that need no memory. FIRST: the first automatic chunk. SHARE: the part of what
@@ -339,6 +340,8 @@ int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result
     if (opts)
         map.opts = *opts;
     int rc = check(&map);
+    if (rc == 0 && executor->backend)
+        return thrum__map_remote(executor, fn, items, n, item_size, results, result_size, &map.opts);
     if (rc == 0)
         rc = thrum__part_allowed(executor);
     if (rc != 0 || n == 0)

@@ -36,21 +36,36 @@ static void drop(thrum_future *future, int refs) {
         thrum__task_unref(future);
 }
 
-static int refusal(const thrum_executor *pool) {
+int thrum__remote_refusal(const thrum_executor *pool) {
     int rc = thrum__pool_refusal(pool);
     if (rc != -ENOTSUP)
         return rc;
     return thrum__state_load(pool) & THRUM__POOL_CLOSED ? -ESHUTDOWN : 0;
 }
 
-int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *block,
-                         thrum__remote_task task) {
+void *thrum__remote_reserve(const thrum_executor *pool, thrum__remote_block *block, size_t size) {
+    if (!pool->backend->reserve)
+        return NULL;
+    void *memory = pool->backend->reserve(pool->remote, size, &block->handle);
+    block->release = memory ? pool->backend->release : NULL;
+    return memory;
+}
+
+void thrum__remote_block_free(void *arg) {
+    thrum__remote_block *block = arg;
+    if (block->release)
+        block->release(block->handle);
+    free(block);
+}
+
+int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
+                         thrum__remote_block *block, thrum__remote_task task) {
     const uint32_t flags = THRUM__TASK_PROMISE | THRUM__TASK_NAMED | THRUM__TASK_OWNED;
     int refs = out ? 2 : 1;
-    int rc = refusal(pool);
+    int rc = thrum__remote_refusal(pool);
     task.future = rc == 0 ? thrum__task_new((uint32_t)refs * THRUM__TASK_REF | flags) : NULL;
     if (!task.future) {
-        free(block);
+        thrum__remote_block_free(block);
         return rc != 0 ? rc : -ENOMEM;
     }
     task.future->generation = pool->generation;
@@ -80,7 +95,10 @@ bool thrum__remote_cancel_any(thrum_future *future) {
     return true;
 }
 
-void thrum__remote_child_after_fork(void) { cancelling = (thrum__raw_lock){0}; }
+void thrum__remote_child_after_fork(void) {
+    cancelling = (thrum__raw_lock){0};
+    thrum__remote_text_child_after_fork();
+}
 
 bool thrum__remote_start(thrum_future *future) {
     return thrum__task_claim(future, THRUM__TASK_RUNNING);

@@ -4,16 +4,40 @@
 #ifndef THRUM_EXEC_REMOTE_H
 #define THRUM_EXEC_REMOTE_H
 
+#include <thrum/map.h>
+
 #include "exec/backend.h"
 #include "exec/task.h"
 
 /* Makes the backend of a pool that is filled and in no list yet. Returns 0 or a negative errno. */
 int thrum__remote_open(thrum_executor *pool, const thrum_executor_opts *opts);
 
-/* Submits a typed task whose arguments and result stand in `block`, which is freed with the record, and when
- * there is none. `fn` says whose block it is. */
-int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *block,
-                         thrum__remote_task task);
+/* What the block of a task with a backend begins with. */
+typedef struct thrum__remote_block {
+    thrum__named named;
+    void (*release)(void *handle); /* NULL: nothing is to be given back */
+    void *handle;
+} thrum__remote_block;
+
+/* Returns memory for arguments and result that is better than any other, and given back with `block`; NULL: there is
+ * none. */
+void *thrum__remote_reserve(const thrum_executor *pool, thrum__remote_block *block, size_t size);
+
+/* Frees a block, and gives back what it has. */
+void thrum__remote_block_free(void *block);
+
+/* Submits a task whose arguments and result stand in `block` (or what that has reserved), which is freed with the
+ * record, and when there is none. `fn` says whose block it is. */
+int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
+                         thrum__remote_block *block, thrum__remote_task task);
+
+/* Returns why nothing may be submitted now, or 0. */
+int thrum__remote_refusal(const thrum_executor *pool);
+
+/* thrum_map() on such a pool; the arguments are in order. */
+int thrum__map_remote(thrum_executor *pool, int (*fn)(const void *item, void *result),
+                      const void *items, size_t n, size_t item_size, void *results,
+                      size_t result_size, const thrum_map_opts *opts);
 
 /* Frees the backend of a pool at rest. */
 void thrum__remote_close(thrum_executor *pool);
@@ -29,5 +53,6 @@ bool thrum__remote_cancel_any(thrum_future *future);
 
 /* In the child of a fork. */
 void thrum__remote_child_after_fork(void);
+void thrum__remote_text_child_after_fork(void);
 
 #endif

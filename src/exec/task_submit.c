@@ -11,42 +11,61 @@
 #include "exec/remote.h"
 
 typedef struct boxed {
-    thrum__named named;
+    thrum__remote_block base;
     const thrum_task_type *type;
-    max_align_t bytes[]; /* the arguments, then the result */
+    void *args; /* here, or in what the block has reserved; then the result */
+    max_align_t bytes[];
 } boxed;
 
 static size_t units(size_t size) { return (size + sizeof(max_align_t) - 1) / sizeof(max_align_t); }
 
-static void *result_in(boxed *block) { return block->bytes + units(block->type->args_size); }
+static void *result_in(boxed *block) {
+    return (max_align_t *)block->args + units(block->type->args_size);
+}
 
-static boxed *block_new(const thrum_task_type *type, const void *args) {
-    size_t n = units(type->args_size) + units(type->result_size);
-    boxed *made = malloc(sizeof *made + n * sizeof made->bytes[0]);
-    if (!made)
+/* `pool`: with a backend, or NULL. */
+static boxed *block_new(const thrum_executor *pool, const thrum_task_type *type, const void *args) {
+    size_t size = (units(type->args_size) + units(type->result_size)) * sizeof(max_align_t);
+    thrum__remote_block base = {{type->name}, NULL, NULL};
+    void *memory = pool && size >= THRUM__REMOTE_LARGE ? thrum__remote_reserve(pool, &base, size) : NULL;
+    boxed *made = malloc(sizeof *made + (memory ? 0 : size));
+    if (!made) {
+        if (memory)
+            base.release(base.handle);
         return NULL;
-    made->named.name = type->name;
+    }
+    made->base = base;
     made->type = type;
-    memcpy(made->bytes, args, type->args_size);
+    made->args = memory ? memory : made->bytes;
+    memcpy(made->args, args, type->args_size);
     return made;
 }
 
 static void *run(void *arg) {
     boxed *block = arg;
-    block->type->run(block->bytes, result_in(block));
+    block->type->run(block->args, result_in(block));
     return block;
+}
+
+static int submit_remote(thrum_executor *executor, thrum_future **out, const thrum_task_type *type,
+                         const void *args) {
+    boxed *made = block_new(executor, type, args);
+    if (!made)
+        return -ENOMEM;
+    return thrum__remote_submit(executor, out, run, &made->base,
+                                (thrum__remote_task){.name = type->name, .type = type,
+                                                     .args = made->args,
+                                                     .args_size = type->args_size,
+                                                     .result = result_in(made),
+                                                     .result_size = type->result_size});
 }
 
 int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
                             const thrum_task_type *type, const void *args,
                             const thrum_task_opts *opts) {
-    if (THRUM__UNLIKELY(executor->backend && opts))
-        return -ENOTSUP;
-    boxed *made = block_new(type, args);
-    if (made && THRUM__UNLIKELY(executor->backend != NULL))
-        return thrum__remote_submit(executor, out, run, made,
-                                    (thrum__remote_task){.type = type, .args = made->bytes,
-                                                         .result = result_in(made)});
+    if (THRUM__UNLIKELY(executor->backend != NULL))
+        return opts ? -ENOTSUP : submit_remote(executor, out, type, args);
+    boxed *made = block_new(NULL, type, args);
     return made ? thrum__submit_with(executor, out, run, made,
                                      THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)
                 : -ENOMEM;
@@ -98,7 +117,7 @@ static void *run_in_thread(void *arg) {
 
 int thrum__task_start(thrum_thread **out, const thrum_task_type *type, const void *args,
                       const thrum_thread_opts *opts) {
-    boxed *made = block_new(type, args);
+    boxed *made = block_new(NULL, type, args);
     int rc = made ? thrum_thread_start(out, run_in_thread, made, opts) : -ENOMEM;
     if (rc != 0)
         free(made);

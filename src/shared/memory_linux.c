@@ -12,7 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
+#include "base/fork.h"
 #include "base/panic.h"
+#include "base/raw_lock.h"
+#include "shared/segment.h"
 
 enum { NAME_MAX_BYTES = 200, PATH_SIZE = 256, LAYOUT = 2, USER_MODE = 0600, ALL_MODES = 0777 };
 static const uint64_t MAGIC = UINT64_C(0x6d7572687473686d);
@@ -29,10 +33,82 @@ typedef struct {
 } __attribute__((aligned(64))) header;
 
 struct thrum_shared {
+    thrum_shared *next; /* under segments_lock */
     header *mapped;
     size_t length;
     int fd;
+    uint64_t number;
 };
+
+static thrum__raw_lock segments_lock;
+static thrum_shared *segments; /* under segments_lock: all that this process has mapped */
+
+static void lock_segments(void) { thrum__raw_lock_acquire(&segments_lock); }
+
+static void unlock_segments(void) { thrum__raw_lock_release(&segments_lock); }
+
+static const thrum__fork_hooks fork_hooks = {lock_segments, unlock_segments, unlock_segments};
+
+static uint64_t numbers; /* under segments_lock: given so far */
+static uint64_t closed __attribute__((aligned(8))); /* relaxed */
+
+static void enlist(thrum_shared *shared) {
+    thrum__fork_register(THRUM__FORK_SEGMENTS, &fork_hooks);
+    lock_segments();
+    shared->number = ++numbers;
+    shared->next = segments;
+    segments = shared;
+    unlock_segments();
+}
+
+static void delist(thrum_shared *shared) {
+    lock_segments();
+    thrum_shared **at = &segments;
+    while (*at != shared)
+        at = &(*at)->next;
+    *at = shared->next;
+    unlock_segments();
+    thrum__add_relaxed(&closed, 1);
+}
+
+uint64_t thrum__segment_find(const void *at, size_t size, uint64_t *offset) {
+    uint64_t number = 0;
+    lock_segments();
+    for (const thrum_shared *shared = segments; shared && number == 0; shared = shared->next) {
+        size_t room = thrum_shared_size(shared);
+        *offset = (uint64_t)((uintptr_t)at - (uintptr_t)thrum_shared_memory(shared));
+        if (*offset < room && size <= room - *offset)
+            number = shared->number;
+    }
+    unlock_segments();
+    return number;
+}
+
+/* Under segments_lock. */
+static const thrum_shared *numbered(uint64_t number) {
+    const thrum_shared *shared = segments;
+    while (shared && shared->number != number)
+        shared = shared->next;
+    return shared;
+}
+
+int thrum__segment_descriptor(uint64_t number) {
+    lock_segments();
+    const thrum_shared *shared = numbered(number);
+    int fd = shared ? fcntl(shared->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int code = shared ? -errno : -ENOENT;
+    unlock_segments();
+    return fd < 0 ? code : fd;
+}
+
+bool thrum__segment_exists(uint64_t number) {
+    lock_segments();
+    bool found = numbered(number) != NULL;
+    unlock_segments();
+    return found;
+}
+
+uint64_t thrum__segments_closed(void) { return thrum__load_relaxed(&closed); }
 
 static uint64_t pid_namespace(void) {
     struct stat about;
@@ -54,7 +130,8 @@ static int map(thrum_shared **out, int fd, size_t length) {
     void *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int code = at == MAP_FAILED ? -errno : -ENOMEM;
     if (shared && at != MAP_FAILED) {
-        *shared = (thrum_shared){at, length, fd};
+        *shared = (thrum_shared){NULL, at, length, fd, 0};
+        enlist(shared);
         *out = shared;
         return 0;
     }
@@ -223,6 +300,7 @@ size_t thrum_shared_size(const thrum_shared *shared) {
 void thrum_shared_close(thrum_shared *shared) {
     if (!shared)
         return;
+    delist(shared);
     munmap(shared->mapped, shared->length);
     close(shared->fd);
     free(shared);

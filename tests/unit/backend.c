@@ -52,7 +52,7 @@ static void stats_fake(void *state, thrum_executor_stats *stats) {
 }
 
 static const thrum_backend backend = {open_fake, submit_fake, cancelled, close_fake, free_fake,
-                                      stats_fake};
+                                      stats_fake, NULL, NULL};
 
 THRUM_TASK(int, twice, (int, x)) { return 2 * x; }
 

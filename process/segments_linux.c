@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "segments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <thrum/shared.h>
+#include <unistd.h>
+
+#include "exec/backend.h"
+#include "spawn.h"
+
+typedef struct thrum__known_segment {
+    uint64_t number;
+    thrum_shared *shared; /* NULL: it could not be mapped */
+} segment;
+
+int thrum__told_open(thrum__told *told) {
+    int pair[2];
+    *told = (thrum__told){.socket = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return -errno;
+    pair[0] = thrum__spawn_above(pair[0]);
+    pair[1] = thrum__spawn_above(pair[1]);
+    if (pair[0] < 0 || pair[1] < 0) {
+        for (int i = 0; i < 2; i++)
+            if (pair[i] >= 0)
+                close(pair[i]);
+        return -EMFILE;
+    }
+    *told = (thrum__told){.socket = pair[0], .closed = thrum__segments_closed()};
+    return pair[1];
+}
+
+void thrum__told_close(thrum__told *told) {
+    if (told->socket >= 0)
+        close(told->socket);
+    free(told->numbers);
+    *told = (thrum__told){.socket = -1};
+}
+
+static bool is_told(const thrum__told *told, uint64_t number) {
+    for (size_t i = told->n; i > 0; i--)
+        if (told->numbers[i - 1] == number)
+            return true;
+    return false;
+}
+
+/* One message with a number and a descriptor. Returns 0 or a negative errno. */
+static int send_descriptor(int socket, uint64_t number, int fd) {
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec bytes = {&number, sizeof number};
+    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    while (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (errno == EINTR)
+            continue;
+        return errno == ETOOMANYREFS || errno == ENOBUFS ? -EAGAIN : -errno;
+    }
+    return 0;
+}
+
+static int tell(thrum__told *told, uint64_t number) {
+    if (is_told(told, number))
+        return 0;
+    if (told->n == told->room) {
+        size_t room = told->room ? 2 * told->room : 16;
+        uint64_t *numbers = realloc(told->numbers, room * sizeof *numbers);
+        if (!numbers)
+            return -ENOMEM;
+        told->numbers = numbers;
+        told->room = room;
+    }
+    int fd = thrum__segment_descriptor(number);
+    if (fd < 0)
+        return fd;
+    int rc = send_descriptor(told->socket, number, fd);
+    close(fd);
+    if (rc == -EPIPE || rc == -ECONNRESET)
+        return 0; /* its end will be seen */
+    if (rc == 0)
+        told->numbers[told->n++] = number;
+    return rc;
+}
+
+int thrum__told_call(thrum__told *told, const thrum__call *call) {
+    int rc = 0;
+    for (uint64_t i = 0; rc == 0 && i < call->n_refs; i++)
+        rc = tell(told, call->refs[i].segment);
+    return rc;
+}
+
+void thrum__told_forget(thrum__told *told, thrum__buffer *out) {
+    uint64_t closed = thrum__segments_closed();
+    if (closed == told->closed)
+        return;
+    for (size_t i = 0; i < told->n;) {
+        if (thrum__segment_exists(told->numbers[i])) {
+            i++;
+            continue;
+        }
+        if (!thrum__frame_put(out, THRUM__FRAME_FORGET, 0, told->numbers[i], NULL, 0))
+            return;
+        told->numbers[i] = told->numbers[--told->n];
+    }
+    told->closed = closed;
+}
+
+static bool has(const thrum__known *known, uint64_t number) {
+    for (size_t i = 0; i < known->n; i++)
+        if (known->all[i].number == number)
+            return true;
+    return false;
+}
+
+/* Takes one message in. Returns 0 or a negative errno: nothing more comes. */
+static int receive(thrum__known *known) {
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    segment made = {0};
+    struct iovec bytes = {&made.number, sizeof made.number};
+    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    int fd = -1;
+    ssize_t n;
+    do
+        n = recvmsg(known->socket, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n < 0 ? -errno : -EPIPE;
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    if (known->n == known->room) {
+        size_t room = known->room ? 2 * known->room : 16;
+        segment *all = realloc(known->all, room * sizeof *all);
+        if (!all) {
+            close(fd);
+            return -ENOMEM;
+        }
+        known->all = all;
+        known->room = room;
+    }
+    if (fd < 0 || thrum_shared_open_fd(&made.shared, fd, 0) != 0)
+        made.shared = NULL;
+    if (fd >= 0)
+        close(fd);
+    known->all[known->n++] = made;
+    return 0;
+}
+
+/* Until it has come: it was sent before. */
+static int await(thrum__known *known, uint64_t number) {
+    int rc = 0;
+    while (rc == 0 && !has(known, number))
+        rc = receive(known);
+    return rc;
+}
+
+void *thrum__known_at(thrum__known *known, const thrum__call_ref *ref, size_t size, char *text,
+                      size_t text_size) {
+    int rc = await(known, ref->segment);
+    for (size_t i = 0; rc == 0 && i < known->n; i++) {
+        const segment *it = &known->all[i];
+        if (it->number != ref->segment || !it->shared)
+            continue;
+        size_t room = thrum_shared_size(it->shared);
+        if (ref->offset <= room && size <= room - ref->offset)
+            return (char *)thrum_shared_memory(it->shared) + ref->offset;
+    }
+    snprintf(text, text_size, "the worker could not map shared memory: %s",
+             rc == 0 ? "no memory, or not enough of it" : thrum_strerror(rc));
+    return NULL;
+}
+
+void thrum__known_forget(thrum__known *known, uint64_t number) {
+    if (await(known, number) != 0)
+        return;
+    for (size_t i = 0; i < known->n; i++) {
+        if (known->all[i].number != number)
+            continue;
+        thrum_shared_close(known->all[i].shared);
+        known->all[i] = known->all[--known->n];
+        return;
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker_call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "exec/backend.h"
+
+enum { TEXT_SIZE = 256 };
+
+typedef struct running {
+    const thrum_task_type *type; /* NULL: items */
+    int (*fn)(const void *item, void *result);
+    void *args, *result;
+} running;
+
+static void run(void *arg) {
+    running *it = arg;
+    if (it->type)
+        it->type->run(it->args, it->result);
+    else
+        thrum__items_run(it->fn, it->args, it->result);
+}
+
+static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const char *name, int code,
+                   const char *text) {
+    return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id,
+                                    &(thrum_failure){.code = code, .message = text,
+                                                     .thread = callee->name, .task = name});
+}
+
+/* Finds arguments and result, where they are; and lets pointers in them point to what they do here. */
+static bool find(thrum__callee *callee, const thrum__call *call, running *it, char *text) {
+    for (uint64_t i = 0; i < call->n_refs; i++) {
+        const thrum__call_ref *ref = &call->refs[i];
+        uint64_t size = ref->where == THRUM__CALL_ARGS ? call->args_size
+                        : ref->where == THRUM__CALL_RESULT ? call->result_size : 0;
+        void *at = thrum__known_at(&callee->known, ref, (size_t)size, text, TEXT_SIZE);
+        if (!at)
+            return false;
+        if (ref->where == THRUM__CALL_ARGS)
+            it->args = at; /* the first of all */
+        else if (ref->where == THRUM__CALL_RESULT)
+            it->result = at;
+        else
+            memcpy((char *)it->args + ref->where, &at, sizeof at);
+    }
+    return true;
+}
+
+/* On the heap, so that they are aligned. */
+static bool take_in(thrum__callee *callee, const thrum__call *call, const uint8_t *args, running *it) {
+    callee->args.end = callee->args.begin = callee->result.end = callee->result.begin = 0;
+    bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
+    if ((args && !thrum__buffer_put(&callee->args, args, (size_t)call->args_size)) ||
+        (!shared && !thrum__buffer_room(&callee->result, (size_t)call->result_size + 1)))
+        return false;
+    it->args = callee->args.data;
+    it->result = callee->result.data;
+    return true;
+}
+
+/* A large one that was needed once is not kept. */
+static void let_go(thrum__buffer *buffer) {
+    thrum__buffer_take(buffer, thrum__buffer_size(buffer));
+}
+
+static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const thrum__call *call,
+                   running *it, const char *name) {
+    char text[TEXT_SIZE];
+    thrum_failure failure;
+    bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
+    callee->begin(callee->arg, frame->id);
+    if (thrum__remote_run(name, run, it, &failure, text, sizeof text) == 0)
+        return thrum__frame_put(callee->out, THRUM__FRAME_RESULT, frame->index, frame->id, it->result,
+                                shared ? 0 : (size_t)call->result_size);
+    failure.thread = callee->name;
+    return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id, &failure);
+}
+
+int thrum__callee_run(thrum__callee *callee, const thrum__frame_view *frame) {
+    thrum__call call;
+    const uint8_t *args;
+    running it = {0};
+    char text[TEXT_SIZE];
+    const char *name = "thrum_map";
+    if (thrum__call_read(frame, &call, &args) != 0)
+        return -EPROTO;
+    if (frame->index < callee->table->n) {
+        it.type = callee->table->types[frame->index];
+        name = it.type->name;
+    } else if (frame->index != THRUM__CALL_FUNCTION ||
+               call.args_size < sizeof(thrum__items) || call.result_size < sizeof(thrum__answer)) {
+        return -EPROTO;
+    }
+    if (!take_in(callee, &call, args, &it))
+        return -ENOMEM;
+    bool done;
+    if (!it.type && !(it.fn = (int (*)(const void *, void *))(void *)thrum__address_find(
+                          &call.function, text, sizeof text)))
+        done = failed(callee, frame, name, -ENOENT, text);
+    else if (!find(callee, &call, &it, text))
+        done = failed(callee, frame, name, -ENOMEM, text);
+    else
+        done = answer(callee, frame, &call, &it, name);
+    let_go(&callee->args);
+    let_go(&callee->result);
+    return done ? 0 : -ENOMEM;
+}
