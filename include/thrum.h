@@ -4,6 +4,7 @@
 #define THRUM_H
 
 #include <thrum/barrier.h>
+#include <thrum/bytes.h>
 #include <thrum/condition.h>
 #include <thrum/config.h>
 #include <thrum/dump.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a function lies, said so that another process understands: the build of its program or library, and how far
- * behind the start of that. */
+/* Where a function lies, said so that another process understands: the build of its program or
+ * library, and how far behind the start of that. */
 #ifndef THRUM_PROCESS_ADDRESS_H
 #define THRUM_PROCESS_ADDRESS_H
 
@@ -26,8 +26,8 @@ typedef void thrum__function(void);
 /* Returns 0, or -ENOENT: `function` lies in no module that is loaded. */
 int thrum__address_of(thrum__function *function, thrum__address *address);
 
-/* The opposite. Returns NULL, and why not in `text`, if no module of that build is loaded, or nothing that can be run
- * lies there. */
+/* The opposite. Returns NULL, and why not in `text`, if no module of that build is loaded, or
+ * nothing that can be run lies there. */
 thrum__function *thrum__address_find(const thrum__address *address, char *text, size_t size);
 
 #endif

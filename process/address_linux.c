@@ -42,8 +42,8 @@ static bool readable(const ElfW(Phdr) *header) {
     return header->p_type == PT_LOAD && (header->p_flags & PF_R) && !(header->p_flags & PF_W);
 }
 
-/* Where there is no note: the headers, and the first page of each segment that is only read: with another build
- * something in symbols, sizes or code there is different, as a rule. */
+/* Where there is no note: the headers, and the first page of each segment that is only read: with
+ * another build something in symbols, sizes or code there is different, as a rule. */
 static void hash_headers(const struct dl_phdr_info *info, thrum__address *address) {
     enum { MOST = 4096 };
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -126,7 +126,7 @@ thrum__function *thrum__address_find(const thrum__address *address, char *text, 
         snprintf(build + 2 * i, 3, "%02x", address->build[i]);
     snprintf(text, size,
              it.loaded ? "the build %s (%s) has no function at 0x%llx"
-                       : "the worker has not loaded the build %s (%s) that has the function at 0x%llx",
+                       : "the worker has not loaded the build %s (%s) of the function at 0x%llx",
              build, address->kind == THRUM__BUILD_NOTE ? "build id" : "hash of headers",
              (unsigned long long)address->offset);
     return NULL;

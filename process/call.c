@@ -23,7 +23,8 @@ bool thrum__call_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const t
     size_t refs_size = (size_t)call->n_refs * sizeof call->refs[0];
     size_t args_size = thrum__call_find(call, THRUM__CALL_ARGS) ? 0 : (size_t)call->args_size;
     size_t size = sizeof first + refs_size;
-    if (args_size > PTRDIFF_MAX / 4 || !thrum__buffer_room(buffer, sizeof(thrum__frame_head) + size + args_size))
+    if (args_size > PTRDIFF_MAX / 4 ||
+        !thrum__buffer_room(buffer, sizeof(thrum__frame_head) + size + args_size))
         return false;
     /* There is room. */
     (void)thrum__frame_put_head(buffer, THRUM__FRAME_CALL, index, id, size + args_size);

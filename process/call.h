@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A task on its way to a worker that is more than the bytes of its arguments: a function named by its address, or with
- * memory that both share. */
+/* A task on its way to a worker that is more than the bytes of its arguments: a function named by
+ * its address, or with memory that both share. */
 #ifndef THRUM_PROCESS_CALL_H
 #define THRUM_PROCESS_CALL_H
 
@@ -10,7 +10,8 @@
 /* What the index of the frame is for a plain function. */
 #define THRUM__CALL_FUNCTION UINT32_MAX
 
-/* Something in shared memory: behind the start of a segment, which the worker is told by its number. */
+/* Something in shared memory: behind the start of a segment, which the worker is told by its
+ * number. */
 typedef struct thrum__call_ref {
     uint64_t segment, offset;
     uint64_t where; /* in the arguments, where the pointer to it belongs; or one of these */
@@ -28,15 +29,17 @@ typedef struct thrum__call {
     thrum__call_ref refs[THRUM__CALL_REFS];
 } thrum__call;
 
-/* Appends a frame with a call, and the arguments unless they are in shared memory. Returns false without memory. */
+/* Appends a frame with a call, and the arguments unless they are in shared memory. Returns false
+ * without memory. */
 bool thrum__call_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__call *call,
                      const void *args);
 
-/* Reads a call. `*args` are the bytes in the frame, NULL if they are in shared memory. Returns 0 or -EPROTO: it is
- * damaged, or a pointer belongs beyond the arguments. */
+/* Reads a call. `*args` are the bytes in the frame, NULL if they are in shared memory. Returns 0 or
+ * -EPROTO: it is damaged, or a pointer belongs beyond the arguments. */
 int thrum__call_read(const thrum__frame_view *frame, thrum__call *call, const uint8_t **args);
 
-/* Appends a frame SETUP: the initializer (kind NONE: none) and its argument. Returns false without memory. */
+/* Appends a frame SETUP: the initializer (kind NONE: none) and its argument. Returns false without
+ * memory. */
 bool thrum__setup_put(thrum__buffer *buffer, const thrum__address *initializer, const void *arg,
                       size_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which shared memory a worker knows: its descriptors go through a socket of their own, before the first call that
- * needs them. */
+/* Which shared memory a worker knows: its descriptors go through a socket of their own, before the
+ * first call that needs them. */
 #ifndef THRUM_PROCESS_SEGMENTS_H
 #define THRUM_PROCESS_SEGMENTS_H
 
@@ -14,12 +14,13 @@ typedef struct thrum__told {
     uint64_t closed; /* thrum__segments_closed() when it was looked at */
 } thrum__told;
 
-/* Makes the socket. Returns the worker's end, to be closed here when that has started, or a negative errno. */
+/* Makes the socket. Returns the worker's end, to be closed here when that has started, or a
+ * negative errno. */
 int thrum__told_open(thrum__told *told);
 void thrum__told_close(thrum__told *told);
 
-/* Tells the worker of the segments of a call. Returns 0, -EAGAIN: there is no room now, but when it has done what it
- * has; or another negative errno. */
+/* Tells the worker of the segments of a call. Returns 0, -EAGAIN: there is no room now, but when it
+ * has done what it has; or another negative errno. */
 int thrum__told_call(thrum__told *told, const thrum__call *call);
 
 /* Appends a frame FORGET for each that was closed. Without memory that is done later. */

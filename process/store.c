@@ -9,8 +9,8 @@
 #include <thrum/shared.h>
 #include <unistd.h>
 
-/* MOST: segments in use at a time, since each has a descriptor; SMALL ones are needed in any case. KEEP: bytes that wait
- * to be used again. */
+/* MOST: segments in use at a time, since each has a descriptor; SMALL ones are needed in any case.
+ * KEEP: bytes that wait to be used again. */
 enum { MOST = 128, SMALL = 1 << 18, LEAST = 1 << 12 };
 static const size_t KEEP = (size_t)256 << 20;
 
@@ -70,7 +70,8 @@ void thrum__store_close(void) {
 static segment *fitting(size_t size) {
     segment **best = NULL;
     for (segment **at = &unused; *at; at = &(*at)->next)
-        if ((*at)->size >= size && (*at)->size / 2 <= size && (!best || (*at)->size < (*best)->size))
+        if ((*at)->size >= size && (*at)->size / 2 <= size &&
+            (!best || (*at)->size < (*best)->size))
             best = at;
     segment *found = best ? *best : NULL;
     if (found) {

@@ -22,14 +22,15 @@ static void run(void *arg) {
         thrum__items_run(it->fn, it->args, it->result);
 }
 
-static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const char *name, int code,
-                   const char *text) {
+static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const char *name,
+                   int code, const char *text) {
     return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id,
                                     &(thrum_failure){.code = code, .message = text,
                                                      .thread = callee->name, .task = name});
 }
 
-/* Finds arguments and result, where they are; and lets pointers in them point to what they do here. */
+/* Finds arguments and result, where they are; and lets pointers in them point to what they do
+ * here. */
 static bool find(thrum__callee *callee, const thrum__call *call, running *it, char *text) {
     for (uint64_t i = 0; i < call->n_refs; i++) {
         const thrum__call_ref *ref = &call->refs[i];
@@ -49,7 +50,8 @@ static bool find(thrum__callee *callee, const thrum__call *call, running *it, ch
 }
 
 /* On the heap, so that they are aligned. */
-static bool take_in(thrum__callee *callee, const thrum__call *call, const uint8_t *args, running *it) {
+static bool take_in(thrum__callee *callee, const thrum__call *call, const uint8_t *args,
+                    running *it) {
     callee->args.end = callee->args.begin = callee->result.end = callee->result.begin = 0;
     bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
     if ((args && !thrum__buffer_put(&callee->args, args, (size_t)call->args_size)) ||
@@ -72,8 +74,8 @@ static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const 
     bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
     callee->begin(callee->arg, frame->id);
     if (thrum__remote_run(name, run, it, &failure, text, sizeof text) == 0)
-        return thrum__frame_put(callee->out, THRUM__FRAME_RESULT, frame->index, frame->id, it->result,
-                                shared ? 0 : (size_t)call->result_size);
+        return thrum__frame_put(callee->out, THRUM__FRAME_RESULT, frame->index, frame->id,
+                                it->result, shared ? 0 : (size_t)call->result_size);
     failure.thread = callee->name;
     return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id, &failure);
 }

@@ -16,7 +16,8 @@ typedef struct thrum__callee {
     thrum__buffer args, result;
 } thrum__callee;
 
-/* Runs a task that came in a frame CALL, and appends the answer. Returns 0, -EPROTO: it is no call; or -ENOMEM. */
+/* Runs a task that came in a frame CALL, and appends the answer. Returns 0, -EPROTO: it is no call;
+ * or -ENOMEM. */
 int thrum__callee_run(thrum__callee *callee, const thrum__frame_view *frame);
 
 #endif

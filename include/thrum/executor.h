@@ -48,8 +48,9 @@ typedef enum thrum_overflow {
                                 * limit by a task each */
 } thrum_overflow;
 
-/* Where tasks run other than on threads: typed tasks (thrum/task.h) and maps only; thrum_submit(), streams,
- * fork-joins and continuations on such an executor are refused with -ENOTSUP. */
+/* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h) and
+ * maps; thrum_submit(), streams, fork-joins and continuations on such an executor are refused with
+ * -ENOTSUP. */
 typedef struct thrum_backend thrum_backend;
 
 /* Options of thrum_executor_new(); zero is the default of each. */

@@ -55,13 +55,14 @@ typedef struct thrum_map_opts {
  * -EDEADLK or -EAGAIN when the caller must not wait for it (see thrum_future_result()): items that
  * had begun were run to their end then.
  *
- * On a pool with a backend (thrum/processes.h) `fn` is found again in the workers, so it must be a function of the
- * program or of a library that they load too; items are sent to them in chunks, results come back, both without a copy
- * where they stand in memory of thrum/shared.h. The caller only cuts and waits; the zeroed `result` of an item is copied
- * back if that has not failed. A worker that dies fails the item that it had begun, and those before it in its chunk
- * whose results are lost, with -EPIPE; the other items are run. Also -ENOMEM, and what thrum_submit() returns if the
- * pool takes no more in the middle. pthread_exit() in an item is such a death. Done callbacks of such a pool must not
- * call it.
+ * On a pool with a backend (thrum/processes.h) `fn` is found again in the workers, so it must be a
+ * function of the program or of a library that they load too; items are sent to them in chunks,
+ * results come back, both without a copy where they stand in memory of thrum/shared.h. The caller
+ * only cuts and waits; the zeroed `result` of an item is copied back if that has not failed. A
+ * worker that dies fails the item that it had begun, and those before it in its chunk whose results
+ * are lost, with -EPIPE; the other items are run. Also -ENOMEM, and what thrum_submit() returns if
+ * the pool takes no more in the middle. pthread_exit() in an item is such a death. Done callbacks
+ * of such a pool must not call it.
  *
  * fork() in an item: in the child the caller goes on alone with the items that nobody had taken,
  * and gets -ECANCELED if others had taken some that were not known to be done. A worker ends its

@@ -9,11 +9,15 @@
  *     rc = area_submit(ex, &future, 2.0, 3.5);
  *     rc = area_result(future, &value);
  *
- * Typed tasks (thrum/task.h) and thrum_map(): arguments and results are copied byte by byte. A parameter that is a pointer
- * must be NULL or point into memory of thrum/shared.h (else -EFAULT), which is not copied: the worker maps it, and gets
- * its own pointer to the same place. It must stay open until the task is done. Pointers inside of structs, and results
- * that are pointers, mean nothing to the other side. From 256 KiB on arguments and result are copied once, into shared
- * memory, which the pool uses again: of one submit up to 256 MiB are kept until the last pool is freed. A worker is the same program, started anew: its constructors run, then, instead
+ * Typed tasks (thrum/task.h), thrum_submit_bytes() and thrum_map(): arguments and results are
+ * copied byte by byte. A parameter that is a pointer must be NULL or point into memory of
+ * thrum/shared.h (else -EFAULT), which is not copied: the worker maps it, and gets its own pointer
+ * to the same place. It must stay open until the task is done. Pointers inside of structs, and
+ * results that are pointers, mean nothing to the other side. From 256 KiB on arguments and result
+ * are copied once, into shared memory that is used again: up to 256 MiB of it are kept until the
+ * last pool is freed.
+ *
+ * A worker is the same program, started anew: its constructors run, then, instead
  * of main(), the worker. So globals are as at the program's start. This header is not part of thrum.h: it is
  * included by a file of the program itself, not of a shared library.
  *

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend is
- * handed bytes: typed tasks, and items of a map, several at a time (items.h). The argument of thrum_submit()
- * means nothing elsewhere: that, fork-joins, streams and continuations on such an executor are refused with -ENOTSUP.
+/* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend
+ * is handed bytes: typed tasks, and items of a map, several at a time (items.h). The argument of
+ * thrum_submit() means nothing elsewhere: that, fork-joins, streams and continuations on such an
+ * executor are refused with -ENOTSUP.
  *
- * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed (thrum__remote_take()) ->
- * done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel ends it in any state but
- * claimed or done: from then on each of these calls fails, and the backend drops the task. */
+ * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed
+ * (thrum__remote_take()) -> done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel
+ * ends it in any state but claimed or done: from then on each of these calls fails, and the backend
+ * drops the task. */
 #ifndef THRUM_EXEC_BACKEND_H
 #define THRUM_EXEC_BACKEND_H
 
@@ -32,27 +34,31 @@ typedef struct thrum__remote_task {
     size_t result_size;
 } thrum__remote_task;
 
-/* From so many bytes on memory that need not be copied is worth its making: what is smaller never stands in it. */
+/* From so many bytes on memory that need not be copied is worth its making: what is smaller never
+ * stands in it. */
 enum { THRUM__REMOTE_LARGE = 1 << 18 };
 
 struct thrum_backend {
     /* Makes `*state` for a new executor. Returns 0 or a negative errno; says itself on stderr which
      * option it cannot do. */
     int (*open)(thrum_executor *executor, const thrum_executor_opts *opts, void **state);
-    /* Takes a task. Returns 0, -ESHUTDOWN after close, or why not; then it is as if never handed over.
-     * Any thread. */
+    /* Takes a task. Returns 0, -ESHUTDOWN after close, or why not; then it is as if never handed
+     * over. Any thread. */
     int (*submit)(void *state, const thrum__remote_task *task);
-    /* A task that was RUNNING is cancelled. Under a lock of the core: must not block, nor call back. */
+    /* A task that was RUNNING is cancelled. Under a lock of the core: must not block, nor call
+     * back. */
     void (*cancelled)(void *state);
-    /* No more tasks come; with `cancel` those not started are to be cancelled. Once all are done, and
-     * nothing runs any more, the backend calls thrum__backend_rested() once. May come several times. */
+    /* No more tasks come; with `cancel` those not started are to be cancelled. Once all are done,
+     * and nothing runs any more, the backend calls thrum__backend_rested() once. May come several
+     * times. */
     void (*close)(void *state, bool cancel);
     /* After that call: frees the state. */
     void (*free)(void *state);
     /* Fills in all but `unread`. Any thread, before free. */
     void (*stats)(void *state, thrum_executor_stats *stats);
-    /* Returns `size` bytes for arguments and result that need not be copied on their way, or NULL: any other
-     * memory will do. release(*handle) gives them back: any thread, after free too. May be NULL. */
+    /* Returns `size` bytes for arguments and result that need not be copied on their way, or NULL:
+     * any other memory will do. release(*handle) gives them back: any thread, after free too. May
+     * be NULL. */
     void *(*reserve)(void *state, size_t size, void **handle);
     void (*release)(void *handle);
 };
@@ -66,23 +72,26 @@ bool thrum__remote_requeue(thrum_future *future);
 /* PENDING or RUNNING -> claimed: the caller completes it. */
 bool thrum__remote_take(thrum_future *future);
 
-/* Complete a claimed task, and drop the backend's reference. Callbacks run here. The failure is copied,
- * but for `file` and `task`, which live for ever. */
+/* Complete a claimed task, and drop the backend's reference. Callbacks run here. The failure is
+ * copied, but for `file` and `task`, which live for ever. */
 void thrum__remote_succeed(thrum_future *future);
 void thrum__remote_fail(thrum_future *future, const thrum_failure *failure);
 
-/* Cancels a task that is PENDING, if nobody has, and drops the backend's reference. Callbacks run here. */
+/* Cancels a task that is PENDING, if nobody has, and drops the backend's reference. Callbacks run
+ * here. */
 void thrum__remote_cancel(thrum_future *future);
 
 /* Drops the backend's reference of a task that was cancelled. */
 void thrum__remote_drop(thrum_future *future);
 
-/* Runs `run(arg)` as a task called `name` on the current thread, which executes none: what a worker elsewhere does.
- * Returns 0, or the code of its failure with that in `*failure`, whose message is written to text[0 .. size). */
+/* Runs `run(arg)` as a task called `name` on the current thread, which executes none: what a worker
+ * elsewhere does. Returns 0, or the code of its failure with that in `*failure`, whose message is
+ * written to text[0 .. size). */
 int thrum__remote_run(const char *name, void (*run)(void *arg), void *arg, thrum_failure *failure,
                       char *text, size_t size);
 
-/* Returns a copy of `text` that lives for ever, for the file of a failure; "?" of too many. NULL stays NULL. */
+/* Returns a copy of `text` that lives for ever, for the file of a failure; "?" of too many. NULL
+ * stays NULL. */
 const char *thrum__remote_text(const char *text);
 
 /* As all lines of the library on stderr. */

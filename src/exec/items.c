@@ -49,9 +49,10 @@ static int code_of(int code, thrum__answer *answer, uint64_t index) {
     answer->code = code;
     answer->raised = raised;
     if (raised) {
+        const char *file = frame->failure.file;
         answer->line = frame->failure.line;
         snprintf(answer->message, sizeof answer->message, "%s", frame->message);
-        snprintf(answer->file, sizeof answer->file, "%s", frame->failure.file ? frame->failure.file : "");
+        snprintf(answer->file, sizeof answer->file, "%s", file ? file : "?");
     }
     return code;
 }
@@ -63,12 +64,24 @@ static void note_failure(const thrum__items *items) {
         thrum__store_relaxed(&items->watch->stop, 1);
 }
 
+void thrum__items_call(int (*fn)(const void *item, void *result), const void *item, void *result) {
+    int code = fn(item, result);
+    if (THRUM__UNLIKELY(code != 0))
+        thrum_raise_at(NULL, 0, code < 0 ? code : -EINVAL, "%s",
+                       thrum_strerror(code < 0 ? code : -EINVAL));
+}
+
 void thrum__items_run(int (*fn)(const void *item, void *result), const thrum__items *items,
                       thrum__answer *answer) {
     size_t n = (size_t)items->n, i;
     const char *item = items->items ? items->items : (const char *)(items + 1);
     char *result = items->results ? items->results : thrum__answer_results(answer, n);
     int32_t *codes = thrum__answer_codes(answer);
+    if (items->single) {
+        memset(result, 0, items->result_size);
+        thrum__items_call(fn, item, result);
+        return;
+    }
     *answer = (thrum__answer){0};
     for (i = 0; i < n && !stopped(items); i++) {
         if (items->progress)

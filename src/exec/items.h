@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Items of a map, several in a row, on their way to where they are run, and what comes back: bytes, the same for
- * every process of a program. */
+/* Items of a map, several in a row, on their way to where they are run, and what comes back: bytes,
+ * the same for every process of a program. */
 #ifndef THRUM_EXEC_ITEMS_H
 #define THRUM_EXEC_ITEMS_H
 
@@ -15,7 +15,7 @@ typedef struct thrum__items_watch {
 
 /* One for each part that is on its way, behind that. */
 typedef struct thrum__items_progress {
-    uint64_t begun;  /* relaxed: how many of its items were begun, the last of which may not have ended */
+    uint64_t begun;  /* relaxed: how many of its items were begun; the last may not have ended */
     uint64_t failed; /* relaxed: how many of these have failed */
 } __attribute__((aligned(64))) thrum__items_progress;
 
@@ -29,6 +29,7 @@ typedef struct thrum__items {
     thrum__items_progress *progress;  /* NULL none */
     uint8_t stop_on_error;
     uint8_t no_results; /* fn gets NULL */
+    uint8_t single;     /* one item, whose failure is that of the task: no answer but the result */
 } __attribute__((aligned(16))) thrum__items;
 
 enum { THRUM__ITEMS_POINTERS = 4 };
@@ -36,8 +37,8 @@ enum { THRUM__ITEMS_POINTERS = 4 };
 /* Where in the arguments these pointers stand. */
 extern const size_t thrum__items_pointers[THRUM__ITEMS_POINTERS];
 
-/* The result: this, then the code of each item, then at a multiple of 16 bytes their results. Nothing in it is to be
- * believed. */
+/* The result: this, then the code of each item, then at a multiple of 16 bytes their results.
+ * Nothing in it is to be believed. */
 typedef struct thrum__answer {
     uint64_t ran;    /* items, the first ones */
     uint64_t failed; /* the first that has, if code is not 0 */
@@ -60,7 +61,11 @@ static inline char *thrum__answer_results(thrum__answer *answer, size_t n) {
     return (char *)(answer + 1) + (n * sizeof(int32_t) + 15) / 16 * 16;
 }
 
-/* Calls fn for the items, in the frame of the current task, and fills the answer, whose size fits. */
+/* Calls fn; the current task fails with its code. */
+void thrum__items_call(int (*fn)(const void *item, void *result), const void *item, void *result);
+
+/* Calls fn for the items, in the frame of the current task, and fills the answer, whose size
+ * fits. */
 void thrum__items_run(int (*fn)(const void *item, void *result), const thrum__items *items,
                       thrum__answer *answer);
 

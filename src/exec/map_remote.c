@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A map on a pool with a backend. The caller cuts the items into parts, each a task of the pool, and has at most
- * PARTS for each worker on their way; it copies what comes back, and is no worker itself. What all parts look
- * at while they run is shared: so a stop is seen before the next item, and a worker that dies takes with it
- * what it has begun, and no more. */
+/* A map on a pool with a backend. The caller cuts the items into parts, each a task of the pool,
+ * and has at most PARTS for each worker on their way; it copies what comes back, and is no worker
+ * itself. What all parts look at while they run is shared: so a stop is seen before the next item,
+ * and a worker that dies takes with it what it has begun, and no more. */
 #include <thrum/map.h>
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "exec/pool.h"
 #include "exec/remote.h"
 
-/* MOST: parts on their way in all. SHARE: the part of what is left for each worker that a part may be. BYTES: what an
- * automatic part may have, if it is not one item. */
+/* MOST: parts on their way in all. SHARE: the part of what is left for each worker that a part may
+ * be. BYTES: what an automatic part may have, if it is not one item. */
 enum { PARTS = 2, MOST = 256, SHARE = 4, BYTES = 4 << 20 };
 
 typedef struct part_block {
@@ -66,6 +66,9 @@ static thrum__items_progress *progress_of(const mapping *map, const place *at) {
     return (thrum__items_progress *)(map->watch + 1) + (at - map->places);
 }
 
+/* Returns whether results come in the answers. */
+static bool are_sent(const mapping *map) { return map->results && !map->results_shared; }
+
 static void stop(mapping *map, int code) {
     if (map->stop == 0)
         map->stop = code;
@@ -99,9 +102,15 @@ static void copy_results(mapping *map, const place *at, thrum__answer *answer, s
         while (i < ran && codes[i] == 0)
             i++;
         if (i > first)
-            memcpy(map->results + (at->first + first) * size, from + first * size, (i - first) * size);
+            memcpy(map->results + (at->first + first) * size, from + first * size,
+                   (i - first) * size);
         i += i < ran;
     }
+}
+
+static bool past(const mapping *map) {
+    return map->opts.deadline.ns != 0 && map->opts.deadline.ns != THRUM_NEVER.ns &&
+           thrum__strand_now() >= map->opts.deadline.ns;
 }
 
 /* Takes an answer, which others may still write to. */
@@ -110,15 +119,17 @@ static void take_answer(mapping *map, const place *at, thrum__answer *answer) {
     memcpy(&told, answer, sizeof told);
     size_t ran = lesser((size_t)told.ran, at->n);
     map->ran += ran;
+    if (ran < at->n) /* it has seen why before */
+        stop(map, past(map) ? -ETIMEDOUT : -ECANCELED);
     for (size_t i = 0; map->opts.codes && i < ran; i++)
         map->opts.codes[at->first + i] = thrum__answer_codes(answer)[i];
-    if (map->results && !map->results_shared && map->result_size)
+    if (are_sent(map) && map->result_size)
         copy_results(map, at, answer, ran);
     if (told.code == 0)
         return;
     told.message[sizeof told.message - 1] = told.file[sizeof told.file - 1] = '\0';
-    fail(map, at->first + lesser((size_t)told.failed, at->n - 1), told.code < 0 ? told.code : -EPROTO,
-         told.raised ? told.message : NULL, told.file, told.line);
+    fail(map, at->first + lesser((size_t)told.failed, at->n - 1),
+         told.code < 0 ? told.code : -EPROTO, told.raised ? told.message : NULL, told.file, told.line);
 }
 
 static void put_back(mapping *map, size_t first, size_t end) {
@@ -137,15 +148,15 @@ static void put_back(mapping *map, size_t first, size_t end) {
     map->again[map->n_again++] = (range){first, end};
 }
 
-/* The worker died, or could not do anything: what it had begun is lost, but what was done and has left nothing behind
- * that would have to be sent; what comes after that is to be done again. */
+/* The worker died, or could not do anything: what it had begun is lost, but what was done and has
+ * left nothing behind that would have to be sent; what comes after that is to be done again. */
 static void take_loss(mapping *map, const place *at, const thrum_failure *failure) {
     const thrum__items_progress *progress = progress_of(map, at);
     size_t begun = at->n, done = 0;
     if (failure->code == -EPIPE || failure->code == -ETIMEDOUT) {
         begun = lesser((size_t)thrum__load_relaxed(&progress->begun), at->n);
         begun += begun == 0;
-        if (thrum__load_relaxed(&progress->failed) == 0 && (!map->results || map->results_shared))
+        if (thrum__load_relaxed(&progress->failed) == 0 && !are_sent(map))
             done = begun - 1;
     }
     map->ran += begun;
@@ -174,7 +185,7 @@ static void *items_of_a_map(void *arg) { return arg; }
 /* Fills the arguments of the part at `at`. Returns NULL without memory. */
 static part_block *block_of(mapping *map, const place *at) {
     size_t size = thrum__items_size(at->n, map->item_size, !map->items_shared);
-    size_t answer_size = thrum__answer_size(at->n, map->result_size, map->results && !map->results_shared);
+    size_t answer_size = thrum__answer_size(at->n, map->result_size, are_sent(map));
     thrum__remote_block base = {{"thrum_map"}, NULL, NULL};
     if (size == 0 || answer_size == 0)
         return NULL;
@@ -230,13 +241,11 @@ static int submit_part(mapping *map, place *at) {
     part_block *block = block_of(map, at);
     if (!block)
         return -ENOMEM;
-    bool inside = map->results && !map->results_shared;
-    return thrum__remote_submit(
-        map->pool, &at->future, items_of_a_map, &block->base,
-        (thrum__remote_task){.name = "thrum_map", .fn = map->fn, .args = block->items,
-                             .args_size = thrum__items_size(at->n, map->item_size, !map->items_shared),
-                             .result = block->answer,
-                             .result_size = thrum__answer_size(at->n, map->result_size, inside)});
+    thrum__remote_task task = {.name = "thrum_map", .fn = map->fn, .args = block->items,
+                               .result = block->answer};
+    task.args_size = thrum__items_size(at->n, map->item_size, !map->items_shared);
+    task.result_size = thrum__answer_size(at->n, map->result_size, are_sent(map));
+    return thrum__remote_submit(map->pool, &at->future, items_of_a_map, &block->base, task);
 }
 
 /* Hands out parts until there is no room, or nothing is left. Returns 0 or why it could not. */
@@ -268,7 +277,9 @@ static void take_back(mapping *map) {
 
 /* Waits until a part is done, or why no more is to be started. */
 static void await_some(mapping *map) {
-    thrum_deadline until = map->opts.deadline.ns && map->stop == 0 ? map->opts.deadline : THRUM_NEVER;
+    thrum_deadline until = THRUM_NEVER;
+    if (map->opts.deadline.ns && map->stop == 0)
+        until = map->opts.deadline;
     int n = 0;
     for (size_t i = 0; i < map->n_places; i++)
         if (map->places[i].future)
@@ -285,11 +296,6 @@ static void await_some(mapping *map) {
     for (size_t i = 0; i < map->n_places; i++)
         if (map->places[i].future && thrum_future_done(map->places[i].future))
             take_part(map, &map->places[i]);
-}
-
-static bool past(const mapping *map) {
-    return map->opts.deadline.ns != 0 && map->opts.deadline.ns != THRUM_NEVER.ns &&
-           thrum__strand_now() >= map->opts.deadline.ns;
 }
 
 /* Returns 0, or why not all were handed out. */

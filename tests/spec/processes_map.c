@@ -190,7 +190,8 @@ static int die_at(const void *item, void *result) {
     return 0;
 }
 
-/* A worker that dies: its item fails, in shared memory nothing else does; what comes behind is run by others. */
+/* A worker that dies: its item fails, in shared memory nothing else does; what comes behind is run
+ * by others. */
 static void check_deaths(size_t chunk, int *out) {
     enum { N = 300 };
     static int in[N], codes[N];

@@ -258,7 +258,8 @@ static void *call_map(void *arg) {
     return NULL;
 }
 
-/* A map whose task is cancelled starts no item once that was noticed: after the part that was on its way. */
+/* A map whose task is cancelled starts no item once that was noticed: after the part that was on
+ * its way. */
 static void test_a_cancelled_map(void **state) {
     (void)state;
     called it = {pool_of(1, NULL), NULL, {0}, 0};

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* A library that a program may load: what stands in it lies where nobody knows before. */
+int plugin_triple(const void *arg, void *result);
+
+int plugin_triple(const void *arg, void *result) {
+    *(int *)result = 3 * *(const int *)arg;
+    return 0;
+}
