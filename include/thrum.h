@@ -21,6 +21,7 @@
 #include <thrum/logger.h>
 #include <thrum/once.h>
 #include <thrum/map.h>
+#include <thrum/pack.h>
 #include <thrum/queue.h>
 #include <thrum/rlock.h>
 #include <thrum/semaphore.h>

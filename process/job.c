@@ -33,9 +33,13 @@ static bool is_pointer(const thrum_task_parameter *parameter) {
 static int refer_parameters(thrum__call *call, const thrum__remote_task *task) {
     for (size_t i = 0; i < task->type->n_parameters; i++) {
         const thrum_task_parameter *it = &task->type->parameters[i];
-        const void *at = is_pointer(it) ? pointer_at(task, it->offset) : NULL;
+        const void *at = is_pointer(it) ? pointer_at(task, it->offset) : NULL, *none = NULL;
         if (!at || refer(call, at, 1, it->offset))
             continue;
+        if (thrum__pack_has(task->type)) { /* the block's own copy */
+            memcpy((char *)(uintptr_t)task->args + it->offset, &none, sizeof none);
+            continue;
+        }
         thrum__remote_complain("%s_submit: %s does not point into shared memory (thrum/shared.h)",
                                task->name, it->name);
         return -EFAULT;
@@ -55,7 +59,8 @@ static int refer_items(thrum__call *call, const thrum__remote_task *task) {
 
 /* Returns whether nothing but the bytes of the arguments is to be sent. */
 static bool is_plain(const thrum__remote_task *task) {
-    if (!task->type || task->args_size + task->result_size >= THRUM__REMOTE_LARGE)
+    if (!task->type || thrum__pack_has(task->type) ||
+        task->args_size + task->result_size >= THRUM__REMOTE_LARGE)
         return false;
     for (size_t i = 0; i < task->type->n_parameters; i++)
         if (is_pointer(&task->type->parameters[i]))

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/backend.h"
+
 /* In a frame HELLO: this; then for each task its hash and the size of its name with the zero; then the names. */
 typedef struct fixed {
     uint64_t hash, n;
@@ -35,6 +37,7 @@ static const uint64_t BASIS = UINT64_C(14695981039346656037);
 static uint64_t hash_of(const thrum_task_type *type) {
     uint64_t hash = mix_text(mix_text(BASIS, type->name), type->result_type);
     hash = mix_number(mix_number(hash, type->result_size), type->args_size);
+    hash = mix_number(hash, thrum__pack_has(type));
     for (size_t i = 0; i < type->n_parameters; i++) {
         hash = mix_text(hash, type->parameters[i].type);
         hash = mix_number(hash, type->parameters[i].offset);

@@ -12,14 +12,19 @@ typedef struct running {
     const thrum_task_type *type; /* NULL: items */
     int (*fn)(const void *item, void *result);
     void *args, *result;
+    size_t args_size;
 } running;
 
 static void run(void *arg) {
     running *it = arg;
-    if (it->type)
-        it->type->run(it->args, it->result);
-    else
+    if (!it->type) {
         thrum__items_run(it->fn, it->args, it->result);
+        return;
+    }
+    size_t offset = thrum__pack_offset(it->type->args_size);
+    if (!thrum__pack_has(it->type) ||
+        thrum__pack_take(it->type, it->args, (char *)it->args + offset, it->args_size - offset))
+        it->type->run(it->args, it->result);
 }
 
 static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const char *name,
@@ -80,6 +85,12 @@ static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const 
     return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id, &failure);
 }
 
+static bool fits(const thrum__call *call, const thrum_task_type *type) {
+    return call->result_size == type->result_size &&
+           (thrum__pack_has(type) ? call->args_size >= thrum__pack_offset(type->args_size)
+                                  : call->args_size == type->args_size);
+}
+
 int thrum__callee_run(thrum__callee *callee, const thrum__frame_view *frame) {
     thrum__call call;
     const uint8_t *args;
@@ -90,7 +101,10 @@ int thrum__callee_run(thrum__callee *callee, const thrum__frame_view *frame) {
         return -EPROTO;
     if (frame->index < callee->table->n) {
         it.type = callee->table->types[frame->index];
+        it.args_size = (size_t)call.args_size;
         name = it.type->name;
+        if (!fits(&call, it.type))
+            return -EPROTO;
     } else if (frame->index != THRUM__CALL_FUNCTION ||
                call.args_size < sizeof(thrum__items) || call.result_size < sizeof(thrum__answer)) {
         return -EPROTO;

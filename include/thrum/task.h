@@ -42,6 +42,9 @@
 
 THRUM__BEGIN
 
+struct thrum_pack;
+struct thrum_unpack;
+
 /* One parameter of a task: where it lies in the block of arguments. */
 typedef struct thrum_task_parameter {
     const char *name;
@@ -55,6 +58,12 @@ typedef struct thrum_task_parameter {
  * pointer "r" (what it points to is const) or "w", followed by such a letter, by v for void, or by
  * nothing for other types; "" for all else. */
 
+/* How arguments travel to another process: see thrum/pack.h. */
+typedef struct thrum_task_packing {
+    int (*pack)(const void *args, struct thrum_pack *to);     /* NULL, as the other: as they are */
+    int (*unpack)(void *args, struct thrum_unpack *from);
+} thrum_task_packing;
+
 /* What is known of a task: constant, lives as long as the program or library that has it. */
 typedef struct thrum_task_type {
     const char *name;
@@ -67,7 +76,7 @@ typedef struct thrum_task_type {
     const thrum_task_parameter *parameters;
     size_t n_parameters;
     const char *result_format; /* as of a parameter; "" for void */
-    void *reserved[1];
+    const thrum_task_packing *packing; /* NULL as one of zeros: none */
 } thrum_task_type;
 
 /* Returns the task called `name`, of the program and all its libraries; NULL with errno ENOENT if
@@ -227,6 +236,7 @@ THRUM__END
     }                                                                                              \
     static const thrum_task_parameter task##__parameters[] = {                                     \
         THRUM__REPEAT(n)(THRUM__DESCRIBE, task##__args, __VA_ARGS__){NULL, NULL, 0, 0, NULL}};     \
+    static const thrum_task_packing task##__packing;                                               \
     static const thrum_task_type task##_task = {                                                   \
         .name = #task,                                                                             \
         .function = (void (*)(void))task,                                                          \
@@ -236,7 +246,8 @@ THRUM__END
         .args_size = (n) ? sizeof(struct task##__args) : 0,                                        \
         .parameters = task##__parameters,                                                          \
         .n_parameters = (n),                                                                       \
-        .result_format = THRUM__IF_VOID(result)((""), (THRUM__FORMAT(*(result *)0)))};             \
+        .result_format = THRUM__IF_VOID(result)((""), (THRUM__FORMAT(*(result *)0))),              \
+        .packing = &task##__packing};                                                              \
     THRUM__TASK_ENTRY(task)                                                                        \
     THRUM__TASK_CALLS(result, n, none, task, __VA_ARGS__)                                          \
     static result task(none THRUM__LIST(n)(THRUM__PARAMETER, , __VA_ARGS__))

@@ -19,10 +19,12 @@
 #include <thrum/task.h>
 
 #include "exec/items.h"
+#include "exec/pack.h"
 #include "shared/segment.h"
 
 /* A task on its way. The backend holds a reference of `future` until it completes or drops it; that
  * keeps `args` and `result` where they are. */
+/* The arguments of a type with thrum__pack_has() are followed by what was packed. */
 typedef struct thrum__remote_task {
     thrum_future *future;
     const char *name;            /* lives for ever; NULL none */

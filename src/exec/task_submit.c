@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "exec/pack.h"
 #include "exec/pool.h"
 #include "exec/remote.h"
 
@@ -14,18 +15,16 @@ typedef struct boxed {
     thrum__remote_block base;
     const thrum_task_type *type;
     void *args; /* here, or in what the block has reserved; then the result */
+    void *result;
     max_align_t bytes[];
 } boxed;
 
 static size_t units(size_t size) { return (size + sizeof(max_align_t) - 1) / sizeof(max_align_t); }
 
-static void *result_in(boxed *block) {
-    return (max_align_t *)block->args + units(block->type->args_size);
-}
-
-/* `pool`: with a backend, or NULL. */
-static boxed *block_new(const thrum_executor *pool, const thrum_task_type *type, const void *args) {
-    size_t size = (units(type->args_size) + units(type->result_size)) * sizeof(max_align_t);
+/* `pool`: with a backend, or NULL. `args_size`: with what is packed. */
+static boxed *block_new(const thrum_executor *pool, const thrum_task_type *type, const void *args,
+                        size_t args_size) {
+    size_t size = (units(args_size) + units(type->result_size)) * sizeof(max_align_t);
     thrum__remote_block base = {{type->name}, NULL, NULL};
     void *memory = pool && size >= THRUM__REMOTE_LARGE ? thrum__remote_reserve(pool, &base, size) : NULL;
     boxed *made = malloc(sizeof *made + (memory ? 0 : size));
@@ -37,26 +36,47 @@ static boxed *block_new(const thrum_executor *pool, const thrum_task_type *type,
     made->base = base;
     made->type = type;
     made->args = memory ? memory : made->bytes;
+    made->result = (max_align_t *)made->args + units(args_size);
     memcpy(made->args, args, type->args_size);
     return made;
 }
 
 static void *run(void *arg) {
     boxed *block = arg;
-    block->type->run(block->args, result_in(block));
+    block->type->run(block->args, block->result);
     return block;
+}
+
+/* How large the arguments are with what is packed. Returns 0 or a negative errno. */
+static int size_of(const thrum_task_type *type, const void *args, size_t *size) {
+    size_t packed = 0;
+    *size = type->args_size;
+    if (!thrum__pack_has(type))
+        return 0;
+    int rc = thrum__pack_count(type, args, &packed);
+    *size = thrum__pack_offset(type->args_size) + packed;
+    return rc;
 }
 
 static int submit_remote(thrum_executor *executor, thrum_future **out, const thrum_task_type *type,
                          const void *args) {
-    boxed *made = block_new(executor, type, args);
+    size_t size, offset = thrum__pack_offset(type->args_size);
+    int rc = size_of(type, args, &size);
+    if (rc != 0)
+        return rc;
+    boxed *made = block_new(executor, type, args, size);
     if (!made)
         return -ENOMEM;
+    if (thrum__pack_has(type))
+        rc = thrum__pack_write(type, args, (char *)made->args + offset, size - offset);
+    if (rc != 0) {
+        thrum__remote_block_free(made);
+        return rc;
+    }
     return thrum__remote_submit(executor, out, run, &made->base,
                                 (thrum__remote_task){.name = type->name, .type = type,
-                                                     .args = made->args,
-                                                     .args_size = type->args_size,
-                                                     .result = result_in(made),
+                                                     .args = made->args, .args_size = size,
+                                                     .result = made->result,
                                                      .result_size = type->result_size});
 }
 
@@ -65,7 +85,7 @@ int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
                             const thrum_task_opts *opts) {
     if (THRUM__UNLIKELY(executor->backend != NULL))
         return opts ? -ENOTSUP : submit_remote(executor, out, type, args);
-    boxed *made = block_new(NULL, type, args);
+    boxed *made = block_new(NULL, type, args, type->args_size);
     return made ? thrum__submit_with(executor, out, run, made,
                                      THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)
                 : -ENOMEM;
@@ -86,7 +106,7 @@ static int give(int rc, boxed *block, const thrum_task_type *type, void *value) 
     if (rc == 0 && block->type != type)
         return of_another(type);
     if (rc == 0 && value)
-        memcpy(value, result_in(block), type->result_size);
+        memcpy(value, block->result, type->result_size);
     return rc;
 }
 
@@ -117,7 +137,7 @@ static void *run_in_thread(void *arg) {
 
 int thrum__task_start(thrum_thread **out, const thrum_task_type *type, const void *args,
                       const thrum_thread_opts *opts) {
-    boxed *made = block_new(NULL, type, args);
+    boxed *made = block_new(NULL, type, args, type->args_size);
     int rc = made ? thrum_thread_start(out, run_in_thread, made, opts) : -ENOMEM;
     if (rc != 0)
         free(made);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Parameters that are pointers, on their way to another process. */
+#include "spec.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <thrum/processes.h>
+#include <unistd.h>
+
+THRUM_TASK(int, count, (const char *, text), (char, c), (const char *, more)) {
+    int n = 0;
+    for (const char *at = text; at && *at; at++)
+        n += *at == c;
+    for (const char *at = more; at && *at; at++)
+        n += *at == c;
+    return n;
+}
+
+static int pack_count(const void *args, thrum_pack *to) {
+    const THRUM_TASK_ARGS(count) *it = args;
+    thrum_pack_text(to, it->text);
+    thrum_pack_text(to, it->more);
+    return 0;
+}
+
+static int unpack_count(void *args, thrum_unpack *from) {
+    THRUM_TASK_ARGS(count) *it = args;
+    if (it->text || it->more)
+        return -EDOM; /* no address of another process */
+    it->text = thrum_unpack_text(from);
+    it->more = thrum_unpack_text(from);
+    return 0;
+}
+
+THRUM_TASK_PACK(count, pack_count, unpack_count)
+
+THRUM_TASK(double, sum, (double *, numbers), (size_t, n), (double *, out)) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += numbers[i];
+    if (n)
+        numbers[0] = -1; /* may be written to */
+    if (out)
+        *out = sum;
+    return sum;
+}
+
+static int pack_sum(const void *args, thrum_pack *to) {
+    const THRUM_TASK_ARGS(sum) *it = args;
+    thrum_pack_bytes(to, it->numbers, it->n * sizeof *it->numbers);
+    return 0;
+}
+
+static int unpack_sum(void *args, thrum_unpack *from) {
+    THRUM_TASK_ARGS(sum) *it = args;
+    size_t size;
+    it->numbers = thrum_unpack_bytes(from, &size);
+    return (uintptr_t)it->numbers % 16 != 0 || size != it->n * sizeof *it->numbers ? -ERANGE : 0;
+}
+
+THRUM_TASK_PACK(sum, pack_sum, unpack_sum)
+
+/* Goes wrong as it is told: by pack() below 0, by unpack() above. */
+THRUM_TASK(int, wrong, (int, how), (const char *, text)) {
+    (void)text;
+    return how;
+}
+
+static int turns; /* of pack_wrong() */
+
+static int pack_wrong(const void *args, thrum_pack *to) {
+    const THRUM_TASK_ARGS(wrong) *it = args;
+    if (it->how == -1)
+        return -ENOKEY;
+    thrum_pack_bytes(to, it->text, it->how == -2 ? (size_t)(100 + ++turns % 2 * 50) : 5);
+    if (it->how == -3 && ++turns % 2 == 0)
+        thrum_pack_text(to, "one more, the second time");
+    if (it->how == -4)
+        thrum_pack_bytes(to, it->text, SIZE_MAX / 2);
+    return 0;
+}
+
+static int unpack_wrong(void *args, thrum_unpack *from) {
+    THRUM_TASK_ARGS(wrong) *it = args;
+    size_t size;
+    switch (it->how) {
+    case 1:
+        return -ENOKEY;
+    case 2: /* takes nothing */
+        return 0;
+    case 3: /* no zero at its end */
+        (void)thrum_unpack_text(from);
+        return 0;
+    case 4:
+        (void)thrum_unpack_bytes(from, NULL);
+        return thrum_unpack_bytes(from, &size) == NULL && size == 0 ? 0 : -EDOM;
+    case 5:
+        thrum_raise(-ERANGE, "not this one");
+        (void)thrum_unpack_bytes(from, NULL);
+        return 0;
+    case 6:
+        return kill(getpid(), SIGKILL);
+    default:
+        it->text = thrum_unpack_bytes(from, NULL);
+        return 0;
+    }
+}
+
+THRUM_TASK_PACK(wrong, pack_wrong, unpack_wrong)
+
+static thrum_executor *pool_of_processes(void) {
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
+    assert_non_null(pool);
+    return pool;
+}
+
+static int counted(thrum_executor *pool, const char *text, const char *more) {
+    thrum_future *f;
+    int n = -1;
+    assert_int_equal(count_submit(pool, &f, text, 's', more), 0);
+    assert_int_equal(count_result(f, &n), 0);
+    thrum_future_free(f);
+    return n;
+}
+
+static void test_texts(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of_processes();
+    char *text = malloc(400000);
+    assert_int_equal(counted(pool, "as on threads", "s"), 3);
+    assert_int_equal(counted(pool, "as on threads", NULL), 2);
+    assert_int_equal(counted(pool, NULL, ""), 0);
+    assert_int_equal(counted(pool, "", "sss"), 3);
+    for (size_t n = 1; n < 400000; n *= 9) {
+        memset(text, 's', n);
+        text[n] = '\0';
+        assert_int_equal(counted(pool, text, "ss"), (int)n + 2);
+    }
+    free(text);
+    thrum_executor_free(pool);
+}
+
+static void test_texts_on_threads(void **state) {
+    (void)state;
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    assert_int_equal(counted(pool, "as on threads", NULL), 2);
+    thrum_executor_free(pool);
+}
+
+/* The caller's memory is its own again when the submit has returned; what is shared stays
+ * shared. */
+static void test_bytes_and_shared_memory(void **state) {
+    (void)state;
+    enum { N = 100000 };
+    thrum_executor *pool = pool_of_processes();
+    double *numbers = malloc(N * sizeof *numbers), value = 0;
+    thrum_shared *shared;
+    thrum_future *f;
+    assert_int_equal(thrum_shared_create(&shared, NULL, sizeof(double), NULL), 0);
+    for (size_t n = 0; n <= N; n += N / 10) {
+        for (size_t i = 0; i < n; i++)
+            numbers[i] = 1;
+        assert_int_equal(sum_submit(pool, &f, numbers, n, thrum_shared_memory(shared)), 0);
+        memset(numbers, 0, N * sizeof *numbers);
+        assert_int_equal(sum_result(f, &value), 0);
+        assert_true(value == (double)n);
+        assert_true(*(double *)thrum_shared_memory(shared) == (double)n);
+        thrum_future_free(f);
+    }
+    thrum_shared_close(shared);
+    free(numbers);
+    thrum_executor_free(pool);
+}
+
+static void test_a_pack_that_is_wrong(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of_processes();
+    thrum_future *f;
+    static char text[200];
+    assert_int_equal(wrong_submit(pool, &f, -1, text), -ENOKEY);
+    assert_int_equal(wrong_submit(pool, &f, -2, text), -EINVAL);
+    assert_int_equal(wrong_submit(pool, &f, -3, text), -EINVAL);
+    assert_int_equal(wrong_submit(pool, &f, -4, text), -ENOMEM);
+    assert_int_equal(counted(pool, "s", NULL), 1);
+    thrum_executor_free(pool);
+}
+
+static void test_a_bad_unpack_fails_only_its_task(void **state) {
+    (void)state;
+    static const int codes[] = {0, -ENOKEY, -EPROTO, -EPROTO, -EPROTO, -ERANGE, -EPIPE, 0};
+    enum { N = sizeof codes / sizeof codes[0] };
+    thrum_executor *pool = pool_of_processes();
+    thrum_future *f[N];
+    for (int i = 0; i < N; i++)
+        assert_int_equal(wrong_submit(pool, &f[i], i, "12345"), 0);
+    for (int i = 0; i < N; i++) {
+        int value = -1;
+        assert_int_equal(wrong_result(f[i], &value), codes[i]);
+        assert_int_equal(value, codes[i] == 0 ? i : -1);
+        thrum_future_free(f[i]);
+    }
+    thrum_executor_free(pool);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_texts), cmocka_unit_test(test_texts_on_threads),
+           cmocka_unit_test(test_bytes_and_shared_memory),
+           cmocka_unit_test(test_a_pack_that_is_wrong),
+           cmocka_unit_test(test_a_bad_unpack_fails_only_its_task));
