@@ -10,18 +10,18 @@ typedef struct fixed {
     uint64_t args_size, result_size, n_refs;
 } fixed;
 
-const thrum__call_ref *thrum__call_find(const thrum__call *call, uint64_t where) {
+const thrum__errand_ref *thrum__errand_find(const thrum__errand *call, uint64_t where) {
     for (uint64_t i = 0; i < call->n_refs; i++)
         if (call->refs[i].where == where)
             return &call->refs[i];
     return NULL;
 }
 
-bool thrum__call_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__call *call,
+bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__errand *call,
                      const void *args) {
     const fixed first = {call->function, call->args_size, call->result_size, call->n_refs};
     size_t refs_size = (size_t)call->n_refs * sizeof call->refs[0];
-    size_t args_size = thrum__call_find(call, THRUM__CALL_ARGS) ? 0 : (size_t)call->args_size;
+    size_t args_size = thrum__errand_find(call, THRUM__CALL_ARGS) ? 0 : (size_t)call->args_size;
     size_t size = sizeof first + refs_size;
     if (args_size > PTRDIFF_MAX / 4 ||
         !thrum__buffer_room(buffer, sizeof(thrum__frame_head) + size + args_size))
@@ -54,12 +54,12 @@ int thrum__setup_read(const thrum__frame_view *frame, thrum__address *initialize
     return initializer->kind <= THRUM__BUILD_HEADERS ? 0 : -EPROTO;
 }
 
-static bool fits(const thrum__call *call, const thrum__call_ref *ref) {
+static bool fits(const thrum__errand *call, const thrum__errand_ref *ref) {
     return ref->where == THRUM__CALL_ARGS || ref->where == THRUM__CALL_RESULT ||
            (call->args_size >= sizeof(void *) && ref->where <= call->args_size - sizeof(void *));
 }
 
-int thrum__call_read(const thrum__frame_view *frame, thrum__call *call, const uint8_t **args) {
+int thrum__errand_read(const thrum__frame_view *frame, thrum__errand *call, const uint8_t **args) {
     fixed first;
     if (frame->kind != THRUM__FRAME_CALL || frame->size < sizeof first)
         return -EPROTO;
@@ -70,13 +70,13 @@ int thrum__call_read(const thrum__frame_view *frame, thrum__call *call, const ui
         first.function.kind > THRUM__BUILD_HEADERS || first.args_size > THRUM__FRAME_MAX ||
         first.result_size > THRUM__FRAME_MAX)
         return -EPROTO;
-    *call = (thrum__call){first.function, first.args_size, first.result_size, first.n_refs, {{0}}};
+    *call = (thrum__errand){first.function, first.args_size, first.result_size, first.n_refs, {{0}}};
     size_t refs_size = (size_t)first.n_refs * sizeof call->refs[0];
     memcpy(call->refs, at, refs_size);
     for (uint64_t i = 0; i < call->n_refs; i++)
         if (!fits(call, &call->refs[i]))
             return -EPROTO;
-    bool shared = thrum__call_find(call, THRUM__CALL_ARGS) != NULL;
+    bool shared = thrum__errand_find(call, THRUM__CALL_ARGS) != NULL;
     if (left - refs_size != (shared ? 0 : call->args_size))
         return -EPROTO;
     *args = shared ? NULL : at + refs_size;

@@ -12,31 +12,31 @@
 
 /* Something in shared memory: behind the start of a segment, which the worker is told by its
  * number. */
-typedef struct thrum__call_ref {
+typedef struct thrum__errand_ref {
     uint64_t segment, offset;
     uint64_t where; /* in the arguments, where the pointer to it belongs; or one of these */
-} thrum__call_ref;
+} thrum__errand_ref;
 
 #define THRUM__CALL_ARGS UINT64_MAX         /* the arguments themselves: none are in the frame */
 #define THRUM__CALL_RESULT (UINT64_MAX - 1) /* the result: none is sent back */
 
 enum { THRUM__CALL_REFS = 10 }; /* most of one call */
 
-typedef struct thrum__call {
+typedef struct thrum__errand {
     thrum__address function; /* kind NONE: a typed task */
     uint64_t args_size, result_size;
     uint64_t n_refs;
-    thrum__call_ref refs[THRUM__CALL_REFS];
-} thrum__call;
+    thrum__errand_ref refs[THRUM__CALL_REFS];
+} thrum__errand;
 
 /* Appends a frame with a call, and the arguments unless they are in shared memory. Returns false
  * without memory. */
-bool thrum__call_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__call *call,
+bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__errand *call,
                      const void *args);
 
 /* Reads a call. `*args` are the bytes in the frame, NULL if they are in shared memory. Returns 0 or
  * -EPROTO: it is damaged, or a pointer belongs beyond the arguments. */
-int thrum__call_read(const thrum__frame_view *frame, thrum__call *call, const uint8_t **args);
+int thrum__errand_read(const thrum__frame_view *frame, thrum__errand *call, const uint8_t **args);
 
 /* Appends a frame SETUP: the initializer (kind NONE: none) and its argument. Returns false without
  * memory. */
@@ -48,6 +48,6 @@ int thrum__setup_read(const thrum__frame_view *frame, thrum__address *initialize
                       const uint8_t **arg, size_t *size);
 
 /* Returns the reference for `where`, NULL if there is none. */
-const thrum__call_ref *thrum__call_find(const thrum__call *call, uint64_t where);
+const thrum__errand_ref *thrum__errand_find(const thrum__errand *call, uint64_t where);
 
 #endif

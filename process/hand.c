@@ -96,7 +96,7 @@ static int put_call(thrum__hand *hand, const thrum__job *job) {
     int rc = thrum__told_call(&hand->told, job->call);
     if (rc != 0)
         return rc == -EAGAIN && hand->n_jobs == 0 ? -ENOBUFS : rc;
-    return thrum__call_put(&hand->out, job->index, job->id, job->call, job->task.args) ? 0 : -ENOMEM;
+    return thrum__errand_put(&hand->out, job->index, job->id, job->call, job->task.args) ? 0 : -ENOMEM;
 }
 
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
@@ -156,7 +156,7 @@ static thrum__job *answered(thrum__hand *hand, const thrum__frame_view *frame) {
 
 /* How many bytes an answer has: none, if the result is in shared memory. */
 static size_t sent_back(const thrum__job *job) {
-    return job->call && thrum__call_find(job->call, THRUM__CALL_RESULT) ? 0 : job->task.result_size;
+    return job->call && thrum__errand_find(job->call, THRUM__CALL_RESULT) ? 0 : job->task.result_size;
 }
 
 static bool take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {

@@ -11,8 +11,8 @@ void thrum__job_free(thrum__job *job) {
     free(job);
 }
 
-static bool refer(thrum__call *call, const void *at, size_t size, uint64_t where) {
-    thrum__call_ref ref = {.where = where};
+static bool refer(thrum__errand *call, const void *at, size_t size, uint64_t where) {
+    thrum__errand_ref ref = {.where = where};
     ref.segment = thrum__segment_find(at, size, &ref.offset);
     if (ref.segment != 0)
         call->refs[call->n_refs++] = ref;
@@ -30,7 +30,7 @@ static bool is_pointer(const thrum_task_parameter *parameter) {
     return parameter->format[0] == 'r' || parameter->format[0] == 'w';
 }
 
-static int refer_parameters(thrum__call *call, const thrum__remote_task *task) {
+static int refer_parameters(thrum__errand *call, const thrum__remote_task *task) {
     for (size_t i = 0; i < task->type->n_parameters; i++) {
         const thrum_task_parameter *it = &task->type->parameters[i];
         const void *at = is_pointer(it) ? pointer_at(task, it->offset) : NULL, *none = NULL;
@@ -47,7 +47,7 @@ static int refer_parameters(thrum__call *call, const thrum__remote_task *task) {
     return 0;
 }
 
-static int refer_items(thrum__call *call, const thrum__remote_task *task) {
+static int refer_items(thrum__errand *call, const thrum__remote_task *task) {
     for (size_t i = 0; i < THRUM__ITEMS_POINTERS; i++) {
         size_t offset = thrum__items_pointers[i];
         const void *at = pointer_at(task, offset);
@@ -68,11 +68,11 @@ static bool is_plain(const thrum__remote_task *task) {
     return true;
 }
 
-int thrum__job_call(const thrum__remote_task *task, thrum__call **out) {
+int thrum__job_call(const thrum__remote_task *task, thrum__errand **out) {
     *out = NULL;
     if (is_plain(task))
         return 0;
-    thrum__call *call = calloc(1, sizeof *call);
+    thrum__errand *call = calloc(1, sizeof *call);
     if (!call)
         return -ENOMEM;
     call->args_size = task->args_size;

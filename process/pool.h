@@ -25,7 +25,7 @@ typedef struct thrum__job {
     uint32_t index;
     int tries;
     int deaths; /* of workers that it was the first for, and that had not begun it */
-    thrum__call *call; /* NULL: the bytes of a typed task, and nothing more */
+    thrum__errand *call; /* NULL: the bytes of a typed task, and nothing more */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -148,7 +148,7 @@ void thrum__processes_count_waiting(thrum__processes *pool, int change);
 
 /* Fills the call of `task`, if it needs one. Returns 0 with `*call` to be freed, or NULL; a negative errno: it cannot be
  * sent. */
-int thrum__job_call(const thrum__remote_task *task, thrum__call **call);
+int thrum__job_call(const thrum__remote_task *task, thrum__errand **call);
 
 void thrum__job_free(thrum__job *job);
 

@@ -21,7 +21,7 @@ void thrum__told_close(thrum__told *told);
 
 /* Tells the worker of the segments of a call. Returns 0, -EAGAIN: there is no room now, but when it
  * has done what it has; or another negative errno. */
-int thrum__told_call(thrum__told *told, const thrum__call *call);
+int thrum__told_call(thrum__told *told, const thrum__errand *call);
 
 /* Appends a frame FORGET for each that was closed. Without memory that is done later. */
 void thrum__told_forget(thrum__told *told, thrum__buffer *out);
@@ -34,7 +34,7 @@ typedef struct thrum__known {
 } thrum__known;
 
 /* Returns where `size` bytes behind the start of a segment are, or NULL, and why not in `text`. */
-void *thrum__known_at(thrum__known *known, const thrum__call_ref *ref, size_t size, char *text,
+void *thrum__known_at(thrum__known *known, const thrum__errand_ref *ref, size_t size, char *text,
                       size_t text_size);
 
 void thrum__known_forget(thrum__known *known, uint64_t number);

@@ -93,7 +93,7 @@ static int tell(thrum__told *told, uint64_t number) {
     return rc;
 }
 
-int thrum__told_call(thrum__told *told, const thrum__call *call) {
+int thrum__told_call(thrum__told *told, const thrum__errand *call) {
     int rc = 0;
     for (uint64_t i = 0; rc == 0 && i < call->n_refs; i++)
         rc = tell(told, call->refs[i].segment);
@@ -169,7 +169,7 @@ static int await(thrum__known *known, uint64_t number) {
     return rc;
 }
 
-void *thrum__known_at(thrum__known *known, const thrum__call_ref *ref, size_t size, char *text,
+void *thrum__known_at(thrum__known *known, const thrum__errand_ref *ref, size_t size, char *text,
                       size_t text_size) {
     int rc = await(known, ref->segment);
     for (size_t i = 0; rc == 0 && i < known->n; i++) {

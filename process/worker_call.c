@@ -36,9 +36,9 @@ static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const 
 
 /* Finds arguments and result, where they are; and lets pointers in them point to what they do
  * here. */
-static bool find(thrum__callee *callee, const thrum__call *call, running *it, char *text) {
+static bool find(thrum__callee *callee, const thrum__errand *call, running *it, char *text) {
     for (uint64_t i = 0; i < call->n_refs; i++) {
-        const thrum__call_ref *ref = &call->refs[i];
+        const thrum__errand_ref *ref = &call->refs[i];
         uint64_t size = ref->where == THRUM__CALL_ARGS ? call->args_size
                         : ref->where == THRUM__CALL_RESULT ? call->result_size : 0;
         void *at = thrum__known_at(&callee->known, ref, (size_t)size, text, TEXT_SIZE);
@@ -55,10 +55,10 @@ static bool find(thrum__callee *callee, const thrum__call *call, running *it, ch
 }
 
 /* On the heap, so that they are aligned. */
-static bool take_in(thrum__callee *callee, const thrum__call *call, const uint8_t *args,
+static bool take_in(thrum__callee *callee, const thrum__errand *call, const uint8_t *args,
                     running *it) {
     callee->args.end = callee->args.begin = callee->result.end = callee->result.begin = 0;
-    bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
+    bool shared = thrum__errand_find(call, THRUM__CALL_RESULT) != NULL;
     if ((args && !thrum__buffer_put(&callee->args, args, (size_t)call->args_size)) ||
         (!shared && !thrum__buffer_room(&callee->result, (size_t)call->result_size + 1)))
         return false;
@@ -72,11 +72,11 @@ static void let_go(thrum__buffer *buffer) {
     thrum__buffer_take(buffer, thrum__buffer_size(buffer));
 }
 
-static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const thrum__call *call,
+static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const thrum__errand *call,
                    running *it, const char *name) {
     char text[TEXT_SIZE];
     thrum_failure failure;
-    bool shared = thrum__call_find(call, THRUM__CALL_RESULT) != NULL;
+    bool shared = thrum__errand_find(call, THRUM__CALL_RESULT) != NULL;
     callee->begin(callee->arg, frame->id);
     if (thrum__remote_run(name, run, it, &failure, text, sizeof text) == 0)
         return thrum__frame_put(callee->out, THRUM__FRAME_RESULT, frame->index, frame->id,
@@ -85,19 +85,19 @@ static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const 
     return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id, &failure);
 }
 
-static bool fits(const thrum__call *call, const thrum_task_type *type) {
+static bool fits(const thrum__errand *call, const thrum_task_type *type) {
     return call->result_size == type->result_size &&
            (thrum__pack_has(type) ? call->args_size >= thrum__pack_offset(type->args_size)
                                   : call->args_size == type->args_size);
 }
 
 int thrum__callee_run(thrum__callee *callee, const thrum__frame_view *frame) {
-    thrum__call call;
+    thrum__errand call;
     const uint8_t *args;
     running it = {0};
     char text[TEXT_SIZE];
     const char *name = "thrum_map";
-    if (thrum__call_read(frame, &call, &args) != 0)
+    if (thrum__errand_read(frame, &call, &args) != 0)
         return -EPROTO;
     if (frame->index < callee->table->n) {
         it.type = callee->table->types[frame->index];

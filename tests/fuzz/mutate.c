@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls a fuzz target where there is no libFuzzer: with valid frames, and these with bytes changed, cut off, and
- * appended. Usage: mutate [-runs=N] [-seed=N], as libFuzzer's own. */
+/* Calls a fuzz target where there is no libFuzzer: with valid frames, and these with bytes changed,
+ * cut off, and appended. Usage: mutate [-runs=N] [-seed=N], as libFuzzer's own. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/call.h"
 #include "process/frame.h"
 #include "process/table.h"
 
@@ -29,6 +30,20 @@ static void mutate(uint8_t *bytes, size_t n) {
     }
 }
 
+/* Calls with and without arguments in them, an initializer, and what pack() of two things has
+ * added. */
+static bool put_calls(thrum__buffer *to) {
+    static const uint64_t packed[] = {6, 0, UINT64_C(0x006f6c6c6568), 0, 3, 0, UINT64_C(0x636261), 0};
+    thrum__errand call = {.function = {77, THRUM__BUILD_NOTE, {1, 2, 3}}, .args_size = 24,
+                        .result_size = 8, .n_refs = 2,
+                        .refs = {{3, 64, 8}, {4, 0, THRUM__CALL_RESULT}}};
+    bool done = thrum__errand_put(to, THRUM__CALL_FUNCTION, 4, &call, "23 bytes and a zero, ok");
+    call.refs[0].where = THRUM__CALL_ARGS;
+    done = done && thrum__errand_put(to, 1, 5, &call, NULL) &&
+           thrum__setup_put(to, &call.function, "argument", 9);
+    return done && thrum__frame_put(to, THRUM__FRAME_TASK, 0, 6, packed, sizeof packed);
+}
+
 int main(int argc, char **argv) {
     uint64_t runs = 200000;
     thrum__buffer valid = {0};
@@ -41,7 +56,7 @@ int main(int argc, char **argv) {
                                   &(thrum_failure){.code = -5, .message = "message", .line = 3,
                                                    .file = "file.c", .thread = "thread",
                                                    .task = "task"}) ||
-        !thrum__frame_put(&valid, THRUM__FRAME_RESULT, 0, 3, "result", 7))
+        !thrum__frame_put(&valid, THRUM__FRAME_RESULT, 0, 3, "result", 7) || !put_calls(&valid))
         return 1;
     size_t n = thrum__buffer_size(&valid);
     uint8_t *bytes = malloc(n);

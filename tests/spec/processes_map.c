@@ -9,6 +9,8 @@
 #include <thrum/processes.h>
 #include <unistd.h>
 
+#include "exec/items.h"
+
 static thrum_executor *pool_of(int n, const thrum_processes_opts *opts) {
     spec_needs_os("processes");
     spec_skip_under_emulation("does not start itself anew");
@@ -246,6 +248,28 @@ static void test_large_results(void **state) {
     thrum_executor_free(pool);
 }
 
+/* A worker that writes over what it answers: whatever comes, the parent goes on. */
+static int write_over(const void *item, void *result) {
+    size_t before = 16 + sizeof(thrum__answer);
+    memset((char *)result - before, *(const unsigned char *)item, before + 300000);
+    return 0;
+}
+
+static void test_an_answer_that_is_nonsense(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of(1, NULL);
+    char *out = malloc(300000), item;
+    for (int i = 0; i < 256; i += 51) {
+        item = (char)i;
+        int rc = thrum_map(pool, write_over, &item, 1, 1, out, 300000, NULL);
+        assert_true(rc <= 0);
+        assert_int_equal(rc == 0, i == 0);
+    }
+    free(out);
+    check_squares(pool, 1000, NULL);
+    thrum_executor_free(pool);
+}
+
 static int initialized;
 
 static int initializer(void *arg) {
@@ -293,4 +317,5 @@ SPEC_TESTS(cmocka_unit_test(test_all_items), cmocka_unit_test(test_items_run_els
            cmocka_unit_test(test_what_was_raised_is_raised_again),
            cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline),
            cmocka_unit_test(test_a_worker_that_dies), cmocka_unit_test(test_large_results),
+           cmocka_unit_test(test_an_answer_that_is_nonsense),
            cmocka_unit_test(test_refusals_and_initializers));

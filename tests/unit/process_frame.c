@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "process/call.h"
 #include "process/frame.h"
 #include "process/table.h"
 
@@ -154,11 +155,90 @@ static void test_tables_that_differ_say_where(void **state) {
     thrum__table_free(&table);
 }
 
+static void check_call(const thrum__errand *sent, const void *args, bool inside) {
+    thrum__buffer buffer = {0};
+    thrum__frame_view frame;
+    thrum__errand call;
+    const uint8_t *found;
+    assert_true(thrum__errand_put(&buffer, 7, 9, sent, args));
+    assert_true(thrum__frame_next(buffer.data, thrum__buffer_size(&buffer), &frame) > 0);
+    assert_int_equal(thrum__errand_read(&frame, &call, &found), 0);
+    assert_int_equal(frame.index, 7);
+    assert_int_equal(frame.id, 9);
+    assert_memory_equal(&call.function, &sent->function, sizeof call.function);
+    assert_int_equal(call.n_refs, sent->n_refs);
+    assert_memory_equal(call.refs, sent->refs, sent->n_refs * sizeof call.refs[0]);
+    assert_int_equal(call.args_size, sent->args_size);
+    assert_int_equal(call.result_size, sent->result_size);
+    if (inside)
+        assert_memory_equal(found, args, call.args_size);
+    else
+        assert_null(found);
+    for (size_t n = 0; n < frame.size; n++) {
+        thrum__frame_view cut = frame;
+        cut.size = n;
+        assert_int_equal(thrum__errand_read(&cut, &call, &found), -EPROTO);
+    }
+    thrum__buffer_free(&buffer);
+}
+
+static void test_calls(void **state) {
+    (void)state;
+    thrum__errand call = {.function = {.kind = THRUM__BUILD_NOTE, .offset = 3}, .args_size = 20,
+                        .result_size = 7};
+    check_call(&call, "twenty bytes, or so..", true);
+    call.refs[call.n_refs++] = (thrum__errand_ref){1, 2, 12};
+    check_call(&call, "twenty bytes, or so..", true);
+    call.refs[call.n_refs++] = (thrum__errand_ref){1, 2, THRUM__CALL_RESULT};
+    call.refs[call.n_refs++] = (thrum__errand_ref){1, 9, THRUM__CALL_ARGS};
+    check_call(&call, NULL, false);
+}
+
+static void test_a_pointer_beyond_the_arguments(void **state) {
+    (void)state;
+    thrum__frame_view frame;
+    thrum__errand read;
+    const uint8_t *args;
+    const uint64_t places[] = {16, 17, 24, UINT64_MAX - 2};
+    for (size_t i = 0; i < 4; i++) {
+        thrum__buffer buffer = {0};
+        const thrum__errand call = {.args_size = 24, .n_refs = 1, .refs = {{1, 0, places[i]}}};
+        assert_true(thrum__errand_put(&buffer, 0, 1, &call, "twenty-four bytes, in it"));
+        assert_true(thrum__frame_next(buffer.data, thrum__buffer_size(&buffer), &frame) > 0);
+        assert_int_equal(thrum__errand_read(&frame, &read, &args),
+                         places[i] <= 24 - sizeof(void *) ? 0 : -EPROTO);
+        thrum__buffer_free(&buffer);
+    }
+}
+
+static void a_function(void) {}
+
+static void test_addresses(void **state) {
+    (void)state;
+    thrum__address address, other;
+    char text[256];
+    assert_int_equal(thrum__address_of(a_function, &address), 0);
+    assert_true(address.kind == THRUM__BUILD_NOTE || address.kind == THRUM__BUILD_HEADERS);
+    assert_true(thrum__address_find(&address, text, sizeof text) == a_function);
+    assert_int_equal(thrum__address_of((thrum__function *)(uintptr_t)&address, &other), -ENOENT);
+    other = address;
+    other.build[3] ^= 1;
+    assert_null(thrum__address_find(&other, text, sizeof text));
+    assert_non_null(strstr(text, "has not loaded the build"));
+    other = address;
+    other.offset = UINT64_C(1) << 40;
+    assert_null(thrum__address_find(&other, text, sizeof text));
+    assert_non_null(strstr(text, "has no function at 0x10000000000"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_frames_come_out_as_they_went_in),
                                        cmocka_unit_test(test_damaged_heads),
                                        cmocka_unit_test(test_a_failure_travels_whole),
                                        cmocka_unit_test(test_the_table_of_this_program),
-                                       cmocka_unit_test(test_tables_that_differ_say_where)};
+                                       cmocka_unit_test(test_tables_that_differ_say_where),
+                                       cmocka_unit_test(test_calls),
+                                       cmocka_unit_test(test_a_pointer_beyond_the_arguments),
+                                       cmocka_unit_test(test_addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
