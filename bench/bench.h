@@ -152,6 +152,13 @@ struct bench_shared {
 };
 enum { BENCH_ITEM = 64 };
 
+/* What process_bytes.c measures: ms for an argument of BENCH_LARGE bytes. */
+struct bench_bytes {
+    double (*argument)(void);
+    double (*in_shared_memory)(void);
+};
+enum { BENCH_LARGE = 64 << 20 };
+
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */
 struct peer {
@@ -199,6 +206,7 @@ struct peer {
     double (*timer_pair)(long n, long pending);
     const struct bench_pool *pool;
     const struct bench_shared *shared;
+    const struct bench_bytes *bytes;
 };
 
 /* Called by constructors. */
@@ -274,6 +282,7 @@ void bench_executor(void);
 void bench_stream(void);
 void bench_fork_join(void);
 void bench_process_shared(void);
+void bench_process_bytes(void);
 
 #ifdef __cplusplus
 }

@@ -209,6 +209,9 @@ static bool handle(thrum__processes *pool, thrum__hand *hand, const thrum__frame
         if (hand->state != THRUM__HAND_STARTING || thrum__frame_failure(frame, &failure) != 0)
             return false;
         thrum__processes_break(pool, failure.code, failure.message);
+        pool->broken.file = thrum__remote_text(failure.file);
+        pool->broken.line = failure.line;
+        pool->broken.thread = thrum__remote_text(failure.thread);
         return false;
     case THRUM__FRAME_RESULT:
         return take_result(pool, hand, frame);

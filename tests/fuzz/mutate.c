@@ -33,7 +33,8 @@ static void mutate(uint8_t *bytes, size_t n) {
 /* Calls with and without arguments in them, an initializer, and what pack() of two things has
  * added. */
 static bool put_calls(thrum__buffer *to) {
-    static const uint64_t packed[] = {6, 0, UINT64_C(0x006f6c6c6568), 0, 3, 0, UINT64_C(0x636261), 0};
+    static const uint64_t packed[] = {6, 0, UINT64_C(0x006f6c6c6568), 0, /* "hello" and "abc" */
+                                      3, 0, UINT64_C(0x636261), 0};
     thrum__errand call = {.function = {77, THRUM__BUILD_NOTE, {1, 2, 3}}, .args_size = 24,
                         .result_size = 8, .n_refs = 2,
                         .refs = {{3, 64, 8}, {4, 0, THRUM__CALL_RESULT}}};

@@ -21,10 +21,12 @@ static unsigned seed;
 static int items[ITEMS], results[ITEMS], codes[ITEMS];
 static char large[LARGE];
 
-static unsigned draw(unsigned n) {
-    seed = seed * 1103515245u + 12345u;
-    return (seed >> 8) % n;
+static unsigned draw_from(unsigned *state, unsigned n) {
+    *state = *state * 1103515245u + 12345u;
+    return (*state >> 8) % n;
 }
+
+static unsigned draw(unsigned n) { return draw_from(&seed, n); }
 
 static void fail(const char *what, int number) {
     printf("failed: %s (%d)\n", what, number);
@@ -65,9 +67,15 @@ static int sum(const void *arg, void *result) {
 
 THRUM_TASK(int, process) { return (int)getpid(); }
 
-/* Kills a worker, of those that answer. */
+typedef struct killing {
+    thrum_executor *pool;
+    unsigned seed;
+} killing;
+
+/* Kills workers, of those that answer. */
 static void *killer(void *arg) {
-    thrum_executor *pool = arg;
+    killing *it = arg;
+    thrum_executor *pool = it->pool;
     int kills = 0;
     for (int i = 0; i < 20; i++) {
         thrum_future *f;
@@ -77,7 +85,7 @@ static void *killer(void *arg) {
         int rc = process_result(f, &pid);
         if (rc != 0 && rc != -EPIPE)
             fail("process", rc);
-        if (rc == 0 && draw(3) == 0)
+        if (rc == 0 && draw_from(&it->seed, 3) == 0)
             kills += kill(pid, SIGKILL) == 0;
         thrum_future_free(f);
     }
@@ -85,7 +93,8 @@ static void *killer(void *arg) {
 }
 
 /* Returns how many items were lost. */
-static int map(thrum_executor *pool, int (*fn)(const void *, void *), int *from, int *to, size_t chunk) {
+static int map(thrum_executor *pool, int (*fn)(const void *, void *), int *from, int *to,
+               size_t chunk) {
     int lost = 0;
     memset(to, 0, sizeof results);
     int rc = thrum_map(pool, fn, from, ITEMS, sizeof *from, to, sizeof *to,
@@ -130,7 +139,8 @@ static void run_round(int *kills, int *lost, int *before, int round) {
         fail("pool", errno);
     int *there = thrum_shared_memory(shared);
     memcpy(there, items, sizeof items);
-    if (thrum_thread_start(&thread, killer, pool, NULL) != 0)
+    killing it = {pool, draw(UINT32_MAX)};
+    if (thrum_thread_start(&thread, killer, &it, NULL) != 0)
         fail("thread", 0);
     *lost += map(pool, twice, items, results, draw(2) ? 0 : draw(50) + 1);
     *lost += map(pool, twice, there, there + ITEMS, draw(2) ? 0 : draw(50) + 1);
