@@ -56,6 +56,8 @@ static void check_both(int (*initializer)(void *),
     thrum_future *f[2];
     assert_int_equal(submit(threads, &f[0]), 0);
     assert_int_equal(submit(processes, &f[1]), 0);
+    /* This way nobody helps, in a thread of another name. */
+    assert_int_equal(thrum_wait(f, 2, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
     const thrum_failure *here = thrum_future_error(f[0]), *there = thrum_future_error(f[1]);
     check_same(here, there);
     for (int i = 0; i < 2; i++)
