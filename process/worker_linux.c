@@ -19,6 +19,8 @@
 
 #include "exec/backend.h"
 #include "worker_call.h"
+#include "process.h"
+#include "table.h"
 
 enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
 
@@ -283,6 +285,10 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
     if (has_entered || first == end)
         return;
     has_entered = true;
+    if (thrum__process_arrive()) {
+        run_the_others(self, first, end, argc, argv, environment);
+        thrum__process_run();
+    }
     if (!variable || sscanf(variable, "%d,%d,%d,%d,%d,%n", &socket, &memory, &place, &parent,
                             &flags, &n) != 5 || n == 0)
         return;

@@ -17,6 +17,8 @@
  *     int area_result(thrum_future *future, double *value)
  *     int area_result_until(thrum_future *future, thrum_deadline deadline, double *value)
  *     int area_start(thrum_thread **out, double w, double h, const thrum_thread_opts *opts)
+ *     int area_start_process(thrum_process **out, double w, double h,
+ *                            const thrum_process_opts *opts)
  *     const thrum_task_type area_task
  *
  * A call with the wrong number or kind of arguments does not compile, under plain `gcc -std=c11`:
@@ -28,7 +30,7 @@
  *
  * _submit, _submit_with: as thrum_submit(), thrum_submit_with(). _result, _result_until: as
  * thrum_future_result(), _until(); -EINVAL, with a line on stderr, for the future of another task.
- * _start: as thrum_thread_start(); the result is dropped. */
+ * _start: as thrum_thread_start(); the result is dropped. _start_process: thrum/process.h. */
 #ifndef THRUM_TASK_H
 #define THRUM_TASK_H
 
@@ -44,6 +46,9 @@ THRUM__BEGIN
 
 struct thrum_pack;
 struct thrum_unpack;
+/* Of thrum/process.h. */
+typedef struct thrum_process thrum_process;
+typedef struct thrum_process_opts thrum_process_opts;
 
 /* One parameter of a task: where it lies in the block of arguments. */
 typedef struct thrum_task_parameter {
@@ -109,6 +114,8 @@ THRUM_API int thrum__task_result_until(thrum_future *future, const thrum_task_ty
                                        thrum_deadline deadline, void *value) THRUM_NODISCARD;
 THRUM_API int thrum__task_start(thrum_thread **out, const thrum_task_type *type, const void *args,
                                 const thrum_thread_opts *opts);
+THRUM_API int thrum__task_start_process(thrum_process **out, const thrum_task_type *type,
+                                        const void *args, const thrum_process_opts *opts);
 
 THRUM__END
 
@@ -291,6 +298,12 @@ THRUM__END
         const thrum_thread_opts *thrum__opts) {                                                    \
         return thrum__task_start(thrum__out, &task##_task,                                         \
                                  THRUM__PACK(n, none, task, __VA_ARGS__), thrum__opts);            \
+    }                                                                                              \
+    __attribute__((unused)) static inline int task##_start_process(                                \
+        thrum_process **thrum__out THRUM__REPEAT(n)(THRUM__NEXT_PARAMETER, , __VA_ARGS__),         \
+        const thrum_process_opts *thrum__opts) {                                                   \
+        return thrum__task_start_process(thrum__out, &task##_task,                                 \
+                                         THRUM__PACK(n, none, task, __VA_ARGS__), thrum__opts);    \
     }                                                                                              \
     __attribute__((unused)) static inline int task##_result(                                       \
         thrum_future *thrum__future THRUM__IF_VOID(result)((), (, result *thrum__value))) {        \

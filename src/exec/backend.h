@@ -96,6 +96,12 @@ int thrum__remote_run(const char *name, void (*run)(void *arg), void *arg, thrum
  * stays NULL. */
 const char *thrum__remote_text(const char *text);
 
+/* Tells the excepthook of a failure. */
+void thrum__remote_report(const thrum_failure *failure);
+
+/* This process is called `name`, which lives for ever: failures say so on stderr. */
+void thrum__remote_be(const char *name);
+
 /* As all lines of the library on stderr. */
 void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);
 

@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "base/raw_lock.h"
 #include "exec/pool.h"
+#include "thread/thread.h"
 
 static thrum__raw_lock cancelling;
 
@@ -171,6 +172,10 @@ int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_fa
     thrum__task_unref(task);
     return found ? failure->code : 0;
 }
+
+void thrum__remote_report(const thrum_failure *failure) { thrum__failure_report(failure); }
+
+void thrum__remote_be(const char *name) { thrum__failure_process = name; }
 
 void thrum__remote_complain(const char *format, ...) {
     char line[512];

@@ -22,8 +22,13 @@ void thrum_set_excepthook(void (*function)(const thrum_failure *, void *), void 
 
 void thrum__failure_child_after_fork(void) { hook_lock = (thrum__raw_lock){0}; }
 
+const char *thrum__failure_process;
+
 static void report_to_stderr(const thrum_failure *failure) {
-    thrum__complain("%s \"%s\" failed: %s (%s, %d) at %s:%d", failure->task ? "task" : "thread",
+    const char *process = thrum__failure_process;
+    thrum__complain("%s%s%s%s \"%s\" failed: %s (%s, %d) at %s:%d", process ? "process \"" : "",
+                    process ? process : "", process ? "\": " : "",
+                    failure->task ? "task" : "thread",
                     failure->task ? failure->task : failure->thread ? failure->thread : "?",
                     failure->message, thrum_strerror(failure->code), failure->code,
                     failure->file ? failure->file : "?", failure->line);

@@ -96,6 +96,9 @@ extern bool (*thrum__raise_in_task)(const char *file, int line, int *code, const
 /* Tells the excepthook. */
 void thrum__failure_report(const thrum_failure *failure);
 
+/* Set before there are other threads: the name of this process, for failures on stderr; NULL: none. */
+extern const char *thrum__failure_process;
+
 /* What else the end of the program waits for, set by floor 4. */
 typedef struct thrum__exit_more {
     /* Waits for something until `deadline`: -EAGAIN, look again; 0, there is nothing; or -ETIMEDOUT. */

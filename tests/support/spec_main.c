@@ -74,13 +74,14 @@ static void at_failure(int number) {
     raise(number);
 }
 
-/* Returns 1 if the timers' thread, which stays, has been started. */
+/* Returns how many of the library's threads that stay have been started. */
 static int lasting(void) {
     thrum_thread *threads[THREADS_MAX];
     int found = 0;
     int n = thrum_thread_enumerate(threads, THREADS_MAX);
     for (int i = 0; i < n && i < THREADS_MAX; i++) {
-        found |= strcmp(thrum_thread_name(threads[i]), "thrum-timer") == 0;
+        found += strcmp(thrum_thread_name(threads[i]), "thrum-timer") == 0 ||
+                 strcmp(thrum_thread_name(threads[i]), "thrum-process") == 0;
         thrum_thread_free(threads[i]);
     }
     return found;
