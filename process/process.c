@@ -28,8 +28,9 @@ static int check(const thrum_task_type *type, const thrum_process_opts *opts) {
     static const thrum_process_opts none;
     if (memcmp(opts->reserved, none.reserved, sizeof none.reserved) != 0)
         return refuse(type, "a reserved option is not zero", -EINVAL);
-    if (!thrum__processes_entered())
-        return refuse(type, "no file of the program includes thrum/process.h", -ENOTSUP);
+    const char *refusal = thrum__processes_refusal();
+    if (refusal)
+        return refuse(type, refusal, -ENOTSUP);
     if (thrum__process_self()->daemon)
         return refuse(type, "daemons may not start processes", -EPERM);
     return 0;

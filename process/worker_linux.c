@@ -36,15 +36,16 @@ typedef struct worker {
 
 static bool has_entered;
 static bool is_a_copy;
-static bool constructs; /* a worker, in the program's constructors */
+static bool constructs; /* started by its program, in the program's constructors */
 
 const char *thrum__processes_refusal(void) {
     if (!has_entered)
-        return "no file of the program includes thrum/processes.h";
+        return "no file of the program includes thrum/processes.h or thrum/process.h";
     if (getauxval(AT_SECURE))
-        return "the program has more rights than who started it (set-user-ID): its workers would have them too";
+        return "the program has more rights than who started it (set-user-ID): its processes would "
+               "have them too";
     if (constructs)
-        return "a constructor of the program, which its workers run too, makes the pool: make it in main()";
+        return "a constructor of the program asks, which its processes run too: do it in main()";
     return NULL;
 }
 
@@ -272,9 +273,11 @@ static void run_the_others(thrum__constructor *self, thrum__constructor *const *
                            char **environment) {
     while (first < end && *first != self)
         first++;
+    constructs = true;
     for (first++; first < end; first++)
         if (*first && (uintptr_t)*first != UINTPTR_MAX)
             (*first)(argc, argv, environment);
+    constructs = false;
 }
 
 void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const *first,
@@ -304,8 +307,6 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
     unsetenv(THRUM__WORKER_VARIABLE);
     if (flags & THRUM__WORKER_OUTPUT)
         (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    constructs = true;
     run_the_others(self, first, end, argc, argv, environment);
-    constructs = false;
     become(&it, memory, place);
 }
