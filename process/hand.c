@@ -238,7 +238,7 @@ static bool expected(const thrum__hand *hand, const thrum__frame_view *frame) {
     case THRUM__FRAME_FAILURE:
         return job && frame->id == job->id && frame->size <= FAILURE_MOST;
     case THRUM__FRAME_RESULT:
-        return job && frame->id == job->id && frame->size == job->task.type->result_size;
+        return job && frame->id == job->id && frame->size == sent_back(job);
     default:
         return false;
     }

@@ -15,7 +15,8 @@
 
 typedef struct thrum__known_segment {
     uint64_t number;
-    thrum_shared *shared; /* NULL: it could not be mapped */
+    thrum_shared *shared; /* NULL: it could not be mapped yet */
+    int fd;               /* that being so, else -1 */
 } segment;
 
 int thrum__told_open(thrum__told *told) {
@@ -153,10 +154,7 @@ static int receive(thrum__known *known) {
         known->all = all;
         known->room = room;
     }
-    if (fd < 0 || thrum_shared_open_fd(&made.shared, fd, 0) != 0)
-        made.shared = NULL;
-    if (fd >= 0)
-        close(fd);
+    made.fd = fd;
     known->all[known->n++] = made;
     return 0;
 }
@@ -169,12 +167,21 @@ static int await(thrum__known *known, uint64_t number) {
     return rc;
 }
 
+/* Returns whether it is mapped now; there may be memory again. */
+static bool map(segment *it) {
+    if (!it->shared && it->fd >= 0 && thrum_shared_open_fd(&it->shared, it->fd, 0) == 0) {
+        close(it->fd);
+        it->fd = -1;
+    }
+    return it->shared != NULL;
+}
+
 void *thrum__known_at(thrum__known *known, const thrum__errand_ref *ref, size_t size, char *text,
                       size_t text_size) {
     int rc = await(known, ref->segment);
     for (size_t i = 0; rc == 0 && i < known->n; i++) {
-        const segment *it = &known->all[i];
-        if (it->number != ref->segment || !it->shared)
+        segment *it = &known->all[i];
+        if (it->number != ref->segment || !map(it))
             continue;
         size_t room = thrum_shared_size(it->shared);
         if (ref->offset <= room && size <= room - ref->offset)
@@ -192,6 +199,8 @@ void thrum__known_forget(thrum__known *known, uint64_t number) {
         if (known->all[i].number != number)
             continue;
         thrum_shared_close(known->all[i].shared);
+        if (known->all[i].fd >= 0)
+            close(known->all[i].fd);
         known->all[i] = known->all[--known->n];
         return;
     }

@@ -41,10 +41,17 @@ THRUM_TASK(void, promise, (int, kind), (uint64_t, size)) {
 }
 
 typedef struct block {
-    char bytes[1 << 20];
+    char bytes[250000];
 } block;
 
+typedef struct large {
+    char bytes[1 << 20];
+} large;
+
 THRUM_TASK(int, first_byte, (block, b)) { return b.bytes[0]; }
+
+/* What comes in shared memory. */
+THRUM_TASK(int, first_of_large, (large, b)) { return b.bytes[0]; }
 
 /* From here on there is room for little more than what there is. */
 static int little_memory(void *arg) {
@@ -158,6 +165,11 @@ static void test_no_memory_in_a_worker(void **state) {
     thrum_future *f;
     assert_int_equal(first_byte_submit(pool, &f, b), 0);
     dies(f, "worker H_0");
+    static large c;
+    assert_int_equal(first_of_large_submit(pool, &f, c), 0);
+    assert_int_equal(first_of_large_result(f, NULL), -ENOMEM);
+    assert_non_null(strstr(thrum_future_error(f)->message, "could not map shared memory"));
+    thrum_future_free(f);
     still_works(pool);
 }
 
