@@ -3,13 +3,21 @@
 #include "spec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <thrum/processes.h>
 #include <unistd.h>
+
+#include "sanitizers.h"
 
 static int constructed; /* what thrum_executor_new() gave the constructor below */
 
@@ -21,6 +29,8 @@ __attribute__((constructor)) static void a_constructor_that_makes_a_pool(void) {
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
     constructed = pool ? 1 : -errno;
     thrum_executor_free(pool);
+    if (strcmp(getenv("SPEC_POOL_IN_CONSTRUCTOR"), "last") == 0)
+        _exit(-constructed);
 }
 
 THRUM_TASK(int, what_the_constructor_got) { return constructed; }
@@ -214,8 +224,57 @@ static void test_no_orphan_of_another_user(void **state) {
     assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL);
 }
 
+static char set_user_id[64];
+
+/* Returns whether there is now a copy of this program that gets another user's rights. */
+static bool make_set_user_id(void) {
+    struct statvfs where;
+    struct stat all;
+    if (statvfs("/tmp", &where) != 0 || (where.f_flag & (ST_NOSUID | ST_NOEXEC)) ||
+        prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0)
+        return false;
+    snprintf(set_user_id, sizeof set_user_id, "/tmp/thrum-spec-processes-%d", (int)getpid());
+    int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int to = open(set_user_id, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    bool made = from >= 0 && to >= 0 && fstat(from, &all) == 0;
+    while (made && sendfile(to, from, NULL, (size_t)all.st_size) > 0)
+        continue;
+    made = made && fchown(to, 12345, 12345) == 0 && fchmod(to, 04755) == 0;
+    close(from);
+    close(to);
+    return made;
+}
+
+/* Made a worker by whoever starts it, it could be told to call anything with the other user's rights. */
+static int start_set_user_id(void) {
+    char variable[64];
+    snprintf(variable, sizeof variable, "3,4,0,%d,0,x", (int)getppid());
+    setenv("THRUM__PROCESS_WORKER", variable, 1);
+    setenv("SPEC_POOL_IN_CONSTRUCTOR", "last", 1);
+    execl(set_user_id, set_user_id, (char *)NULL);
+    return 1;
+}
+
+static void test_a_program_with_more_rights_is_no_worker(void **state) {
+    (void)state;
+    needs_processes();
+    spec_end end;
+    if (geteuid() != 0 || SPEC_ASAN || SPEC_TSAN)
+        skip();
+    bool made = make_set_user_id();
+    if (made)
+        spec_child(start_set_user_id, &end);
+    unlink(set_user_id);
+    if (!made)
+        skip();
+    assert_true(WIFEXITED(end.status));
+    assert_int_equal(WEXITSTATUS(end.status), ENOTSUP);
+    assert_int_equal(spec_count_text(end.text, "set-user-ID"), 1);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_no_standard_streams),
            cmocka_unit_test(test_the_environment_is_that_of_before),
            cmocka_unit_test(test_few_descriptors),
            cmocka_unit_test(test_a_pool_made_by_a_constructor),
+           cmocka_unit_test(test_a_program_with_more_rights_is_no_worker),
            cmocka_unit_test(test_no_orphan_of_another_user));
