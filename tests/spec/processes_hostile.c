@@ -64,16 +64,13 @@ static int little_memory(void *arg) {
     return setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
 }
 
-static void needs_processes(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
-}
-
 static thrum_executor *pool_with(int n, const thrum_processes_opts *opts,
                                  int (*initializer)(void *)) {
-    needs_processes();
+    spec_needs_os("processes");
+    thrum_processes_opts more = opts ? *opts : (thrum_processes_opts){0};
+    more.command = spec_emulated_command();
     thrum_executor *pool = thrum_executor_new(
-        &(thrum_executor_opts){.backend = thrum_processes, .backend_opts = opts, .max_workers = n,
+        &(thrum_executor_opts){.backend = thrum_processes, .backend_opts = &more, .max_workers = n,
                                .name_prefix = "H", .initializer = initializer});
     assert_non_null(pool);
     return pool;
@@ -158,6 +155,7 @@ static void test_a_promise_of_much(void **state) {
 /* A worker that has no room for a task is not started again and again. */
 static void test_no_memory_in_a_worker(void **state) {
     (void)state;
+    spec_skip_under_emulation("needs more memory");
     if (SPEC_ASAN || SPEC_TSAN)
         skip();
     static block b;

@@ -13,7 +13,7 @@
 #include "sanitizers.h"
 #include "world.h"
 
-enum { SECONDS_PER_TEST = 55, TESTS_MAX = 128, THREADS_MAX = 8, LAST_STEPS_MAX = 10000 };
+enum { SECONDS_PER_TEST = 55, TESTS_MAX = 128, THREADS_MAX = 8, LAST_STEPS_MAX = 10000, WORDS_MAX = 8 };
 
 static struct {
     const spec_world *world;
@@ -56,6 +56,23 @@ void spec_skip_under_tsan(const char *does) {
 void spec_skip_under_emulation(const char *does) {
     if (getenv("THRUM_TEST_EMULATED") && !spec_is_test_strand())
         skip_because("the emulator", does);
+}
+
+const char *const *spec_emulated_command(void) {
+    static char words[256], program[4096];
+    static const char *command[WORDS_MAX + 2];
+    const char *emulator = getenv("THRUM_TEST_EMULATOR");
+    if (!getenv("THRUM_TEST_EMULATED"))
+        return NULL;
+    if (!emulator || !*emulator || readlink("/proc/self/exe", program, sizeof program - 1) < 0)
+        skip_because("the emulator", "does not start itself anew");
+    int n = 0;
+    snprintf(words, sizeof words, "%s", emulator);
+    for (char *word = strtok(words, " "); word && n < WORDS_MAX; word = strtok(NULL, " "))
+        command[n++] = word;
+    command[n] = program;
+    command[n + 1] = NULL;
+    return command;
 }
 
 double spec_stress_seconds(void) {
