@@ -233,6 +233,7 @@ static void test_killed_at_any_instruction(void **state) {
     int steps[CALLS];
     spec_needs_processes();
     spec_skip_under_emulation("traces nobody");
+    spec_skip_under_tsan("makes hundreds of steps of one");
 #if !defined(__x86_64__) && !defined(__i386__)
     skip(); /* where a step ends the reservation of a load-linked, which is tried for ever */
 #endif
