@@ -20,7 +20,7 @@ help:
 	@echo 'make test      build everything and run all tests'
 	@echo 'make stress    run the stress tests TIMES=10 times each, with their seeds shown'
 	@echo 'make bench     measure thrum beside its peers: one table, and build/bench.json'
-	@echo 'make python    build the Python extension in place, into python/thrum'
+	@echo 'make python    build the Python extension in place, into python/thrum (PYTHON=python3.13)'
 	@echo 'make docs      write the man pages to build/man'
 	@echo 'make install   PREFIX=/usr/local DESTDIR=: libraries, headers, thrum.pc, CMake, man pages'
 	@echo 'make clean     remove build/'
@@ -67,6 +67,7 @@ python:
 	@sh tools/need.sh gcc libc6-dev cmake python3 python3-dev
 	@mkdir -p $(BUILD)
 	@test -f $(BUILD)/Makefile || $(CONFIGURE) -DTHRUM_TESTS=OFF
+	$(if $(PYTHON),$(CONFIGURE) -DTHRUM_PYTHON_HOST=$(PYTHON))
 	$(MAKE_ALL) $(QUIET) python
 
 docs:
