@@ -270,5 +270,6 @@ int main(int argc, char **argv) {
     bench_stream();
     bench_fork_join();
     bench_process_shared();
+    bench_process_pool();
     return 0;
 }
