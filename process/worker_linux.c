@@ -230,8 +230,8 @@ static void wait(worker *self) {
     thrum__place *place = self->place;
     uint64_t *busy = &place->busy;
     __atomic_store_n(busy, thrum__busy_until(*busy, thrum__processes_now()), __ATOMIC_RELAXED);
-    bool looks = place->looks &&
-                 thrum__remote_may_look(__atomic_load_n(&place->sender, __ATOMIC_RELAXED));
+    bool looks = thrum__remote_may_look(__atomic_load_n(&place->sender, __ATOMIC_RELAXED)) &&
+                 place->looks;
     bool found = looks && look_down(self, FIRST_NS);
     found = found || thrum__ring_ready(&self->down);
     if (!found && self->silent)

@@ -4,6 +4,7 @@
 #include "spec.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -44,7 +45,7 @@ static thrum_executor *pool_of(int n, double idle_timeout) {
 
 static void test_a_worker_that_talks_nonsense(void **state) {
     (void)state;
-    thrum_executor *pool = pool_of(1, 0);
+    thrum_executor *pool = pool_of(1, INFINITY);
     for (int kind = 0; kind < 14; kind++) {
         thrum_future *bad, *good;
         double value = 0;
@@ -86,6 +87,29 @@ static void test_idle_workers_leave(void **state) {
     thrum_executor_free(pool);
 }
 
+THRUM_TASK(void, stop_itself) { kill(getpid(), SIGSTOP); }
+
+/* The pool's thread sleeps without end when the task is sent. */
+static void test_a_time_limit_from_sleep(void **state) {
+    (void)state;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 1, .idle_timeout = INFINITY,
+        .backend_opts = &(thrum_processes_opts){.time_limit = 0.2}});
+    thrum_future *f;
+    assert_non_null(pool);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(process_of_task_submit(pool, &f), 0);
+        assert_int_equal(process_of_task_result(f, NULL), 0);
+        thrum_future_free(f);
+        assert_int_equal(stop_itself_submit(pool, &f), 0);
+        assert_int_equal(stop_itself_result(f), -ETIMEDOUT);
+        thrum_future_free(f);
+    }
+    thrum_executor_free(pool);
+}
+
 typedef struct heard {
     pthread_t waiter;
     bool adding;
@@ -104,7 +128,7 @@ static void note(thrum_future *future, void *arg) {
 static void test_callbacks_run_in_the_pool_s_thread(void **state) {
     (void)state;
     enum { N = 300 };
-    thrum_executor *pool = pool_of(1, 0);
+    thrum_executor *pool = pool_of(1, INFINITY);
     heard it = {.waiter = pthread_self()};
     for (int i = 0; i < N; i++) {
         thrum_future *f;
@@ -137,7 +161,7 @@ static void *submit_and_wait(void *arg) {
 /* They take turns in looking after each other's tasks. */
 static void test_several_threads_wait(void **state) {
     (void)state;
-    thrum_executor *pool = pool_of(2, 0);
+    thrum_executor *pool = pool_of(2, INFINITY);
     spec_team team = {0};
     spec_team_start(&team, 4, submit_and_wait, pool);
     spec_team_join(&team);
@@ -145,6 +169,6 @@ static void test_several_threads_wait(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_a_worker_that_talks_nonsense),
-           cmocka_unit_test(test_idle_workers_leave),
+           cmocka_unit_test(test_idle_workers_leave), cmocka_unit_test(test_a_time_limit_from_sleep),
            cmocka_unit_test(test_callbacks_run_in_the_pool_s_thread),
            cmocka_unit_test(test_several_threads_wait));
