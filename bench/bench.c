@@ -271,5 +271,6 @@ int main(int argc, char **argv) {
     bench_fork_join();
     bench_process_shared();
     bench_process_bytes();
+    bench_process_pool();
     return 0;
 }

@@ -158,6 +158,17 @@ struct bench_bytes {
     double (*in_shared_memory)(void);
 };
 enum { BENCH_LARGE = 64 << 20 };
+/* A pool of processes, for process_pool.c. */
+struct bench_processes {
+    /* Calls body(arg) beside `workers` processes; the others are called in there. */
+    void (*with)(int workers, void (*body)(void *), void *arg);
+    void (*call)(void);   /* an empty task, there and back */
+    void (*many)(long n); /* n of them at once, up to 1e5. NULL: it has none */
+    double (*cpu)(void);  /* seconds that this process and the first worker have used */
+    /* In place of all those, for who runs in processes of its own: "hot" and "sleep": us; "many":
+     * Mtasks/s. */
+    double (*asked)(const char *what);
+};
 
 /* What a library offers, in loops compiled with it. NULL (0): it does not have it. The functions
  * that return double return ns for one of their `n` operations. */
@@ -207,6 +218,7 @@ struct peer {
     const struct bench_pool *pool;
     const struct bench_shared *shared;
     const struct bench_bytes *bytes;
+    const struct bench_processes *processes;
 };
 
 /* Called by constructors. */
@@ -283,6 +295,7 @@ void bench_stream(void);
 void bench_fork_join(void);
 void bench_process_shared(void);
 void bench_process_bytes(void);
+void bench_process_pool(void);
 
 #ifdef __cplusplus
 }

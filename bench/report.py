@@ -97,6 +97,9 @@ GOALS = {
     "fork-join fib(35), typed, speed-up 1 to 2": ("value", ">=", 1.85),
     "shared lock uncontended pair": ("ratio", "<=", 1.0),
     "shared queue of 1024 x 64 bytes, 1 producer 1 consumer": ("value", ">=", 3.0),
+    "process pool: submit + result": ("value", "<=", 8),
+    "process pool: submit + result after 2 ms idle": ("value", "<=", 80),
+    "process pool: 1e5 empty tasks": ("value", ">=", 0.3),
     "fork-join: CPU used 0.1 to 20 ms afterwards": ("value", "<=", 100),
 }
 

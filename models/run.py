@@ -3,7 +3,7 @@
 """Verifies a model with spin, and that each of its mutants fails.
 
 Usage: run.py MODEL...    (park lock event condition semaphore barrier wait queue ring
-                          fork_join sleep task deque)
+                          fork_join sleep task deque pump)
 
 The comment at the head of MODEL.pml names its mutants: each is compiled in by -DMUTANT_NAME and
 must break an assertion or end in a deadlock. The model itself must hold over all its states, and so

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One worker, as the pool's thread sees it: what goes to it and comes from it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,16 @@
 enum { HELLO_MOST = 1 << 26, FAILURE_MOST = 1 << 16 };
 
 /* Jobs on their way to a worker: as many as it does in SPAN_NS, between LEAST and MOST. */
-enum { LEAST = 2, MOST = 128, READ_SIZE = 1 << 16, SPAN_NS = 200000 };
+enum { LEAST = 2, MOST = 512, READ_SIZE = 1 << 14, SPAN_NS = 200000 };
+
+/* Nobody else has it: the worker before is dead, the next not there yet. */
+static void clear(thrum__place *place, bool looks) {
+    place->started = place->busy = 0;
+    place->looks = looks;
+    place->cpu = place->sender = -1;
+    place->down.tail = place->down.head = place->up.tail = place->up.head = 0;
+    place->down.awaited = place->down.full = place->up.awaited = place->up.full = 0;
+}
 
 /* Returns 0 or a negative errno. */
 static int spawn(thrum__processes *pool, thrum__hand *hand, int socket, int segments) {
@@ -49,16 +57,16 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
         return -errno;
     pair[0] = thrum__spawn_above(pair[0]);
     pair[1] = thrum__spawn_above(pair[1]);
-    __atomic_store_n(&pool->places[hand->place].started, 0, __ATOMIC_RELAXED);
-    *hand = (thrum__hand){.place = hand->place, .socket = pair[0], .state = THRUM__HAND_STARTING};
+    thrum__place *place = thrum__place_of(pool, hand->place);
+    clear(place, hand->place < pool->looking);
+    *hand = (thrum__hand){.place = hand->place, .socket = pair[0], .state = THRUM__HAND_STARTING,
+                          .down.ring = &place->down, .up.ring = &place->up};
     thrum__jobs_init(&hand->jobs);
     int segments = thrum__told_open(&hand->told);
-    pool->places[hand->place].segments = segments;
+    place->segments = segments;
     bool sent = segments >= 0 && thrum__setup_put(&hand->out, &pool->initializer, pool->initarg,
                                                   pool->opts.initarg_size);
-    int rc = segments < 0 ? segments : sent ? 0 : -ENOMEM;
-    if (rc == 0 && (pair[0] < 0 || pair[1] < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0))
-        rc = -EMFILE;
+    int rc = segments < 0 ? segments : !sent ? -ENOMEM : pair[0] < 0 || pair[1] < 0 ? -EMFILE : 0;
     if (rc == 0)
         rc = spawn(pool, hand, pair[1], segments);
     if (pair[1] >= 0)
@@ -75,7 +83,7 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     }
     hand->process = (int)hand->child.pid;
     pool->n_hands++;
-    thrum__hand_send(hand);
+    thrum__hand_send(pool, hand);
     return 0;
 }
 
@@ -117,16 +125,32 @@ int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job)
     return 0;
 }
 
-void thrum__hand_send(thrum__hand *hand) {
-    while (thrum__buffer_size(&hand->out) > 0) {
-        ssize_t n = send(hand->socket, hand->out.data + hand->out.begin,
-                         thrum__buffer_size(&hand->out), MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return; /* no room now; or nobody there, as will be seen */
-        thrum__buffer_take(&hand->out, (size_t)n);
+/* It has sent what is nothing. */
+static void distrust(thrum__hand *hand) {
+    hand->distrusted = true;
+    thrum__hand_kill(hand, THRUM__KILL_NONSENSE);
+}
+
+void thrum__hand_send(thrum__processes *pool, thrum__hand *hand) {
+    int64_t n = 1;
+    bool put = false;
+    if (thrum__buffer_size(&hand->out) == 0)
+        return;
+    __atomic_store_n(&thrum__place_of(pool, hand->place)->sender, thrum__remote_cpu(),
+                     __ATOMIC_RELAXED);
+    while (n > 0 && thrum__buffer_size(&hand->out) > 0) {
+        n = thrum__ring_put(&hand->down, hand->out.data + hand->out.begin,
+                            thrum__buffer_size(&hand->out));
+        if (n > 0)
+            thrum__buffer_take(&hand->out, (size_t)n);
+        put = put || n > 0;
+        if (n == 0 && !thrum__ring_await_room(&hand->down))
+            n = 1;
     }
+    if (n < 0)
+        distrust(hand);
+    if (put && thrum__ring_awaited(&hand->down))
+        thrum__remote_wake(&hand->down.ring->awaited);
 }
 
 void thrum__hand_kill(thrum__hand *hand, thrum__kill why) {
@@ -139,7 +163,9 @@ void thrum__hand_kill(thrum__hand *hand, thrum__kill why) {
 void thrum__hand_retire(thrum__hand *hand) {
     hand->state = THRUM__HAND_RETIRING;
     if (hand->n_jobs == 0) {
-        (void)shutdown(hand->socket, SHUT_WR);
+        thrum__ring_close(&hand->down);
+        if (thrum__ring_awaited(&hand->down))
+            thrum__remote_wake(&hand->down.ring->awaited);
         hand->since = thrum__processes_now();
     }
 }
@@ -159,66 +185,82 @@ static size_t sent_back(const thrum__job *job) {
     return job->call && thrum__errand_find(job->call, THRUM__CALL_RESULT) ? 0 : job->task.result_size;
 }
 
-static bool take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+/* What became of a frame: taken; it is none; or it is for the pool's thread. */
+typedef enum outcome { TAKEN, NONSENSE, NOT_HERE } outcome;
+
+static outcome take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame,
+                           bool own) {
     thrum__job *job = hand->jobs.first;
-    if (!job || frame->size != sent_back(job) || !(job = answered(hand, frame)))
-        return false;
-    if (!thrum__remote_take(job->task.future)) {
-        thrum__job_drop(pool, job);
-        return true;
+    if (!job || job->id != frame->id || frame->size != sent_back(job))
+        return NONSENSE;
+    if (!job->taken) {
+        if (!thrum__remote_take(job->task.future)) {
+            thrum__job_drop(pool, answered(hand, frame));
+            return TAKEN;
+        }
+        if (frame->size)
+            memcpy(job->task.result, frame->bytes, frame->size);
+        job->taken = true;
     }
-    if (frame->size)
-        memcpy(job->task.result, frame->bytes, frame->size);
+    if (own) {
+        thrum__job_done(pool, answered(hand, frame));
+        return TAKEN;
+    }
+    if (!thrum__remote_succeed_quietly(job->task.future))
+        return NOT_HERE;
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
-    thrum__remote_succeed(job->task.future);
-    thrum__job_free(job);
-    return true;
+    thrum__job_free(answered(hand, frame));
+    return TAKEN;
 }
 
-static bool take_failure(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+static outcome take_failure(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
     thrum_failure failure;
     thrum__job *job;
     if (thrum__frame_failure(frame, &failure) != 0 || !(job = answered(hand, frame)))
-        return false;
+        return NONSENSE;
     failure.file = thrum__remote_text(failure.file);
     failure.task = job->task.name;
     thrum__job_fail(pool, job, &failure);
-    return true;
+    return TAKEN;
 }
 
-static bool handle(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+static outcome handle(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame,
+                      bool own) {
     thrum_failure failure;
     char text[400];
+    if (frame->kind == THRUM__FRAME_RESULT)
+        return take_result(pool, hand, frame, own);
+    if (!own)
+        return NOT_HERE;
     switch (frame->kind) {
     case THRUM__FRAME_HELLO:
         if (hand->hello)
-            return false;
+            return NONSENSE;
         hand->hello = true;
         if (thrum__table_compare(&pool->table, frame, text, sizeof text) == 0)
-            return true;
+            return TAKEN;
         thrum__processes_break(pool, -EPROTO, text);
-        return false;
+        return NONSENSE;
     case THRUM__FRAME_READY:
         if (!hand->hello || hand->state != THRUM__HAND_STARTING)
-            return false;
+            return NONSENSE;
         hand->state = THRUM__HAND_READY;
         hand->ready = true;
+        hand->since = thrum__processes_now();
         pool->bad_starts = 0;
-        return true;
+        return TAKEN;
     case THRUM__FRAME_BROKEN:
         if (hand->state != THRUM__HAND_STARTING || thrum__frame_failure(frame, &failure) != 0)
-            return false;
+            return NONSENSE;
         thrum__processes_break(pool, failure.code, failure.message);
         pool->broken.file = thrum__remote_text(failure.file);
         pool->broken.line = failure.line;
         pool->broken.thread = thrum__remote_text(failure.thread);
-        return false;
-    case THRUM__FRAME_RESULT:
-        return take_result(pool, hand, frame);
+        return NONSENSE;
     case THRUM__FRAME_FAILURE:
         return take_failure(pool, hand, frame);
     default:
-        return false;
+        return NONSENSE;
     }
 }
 
@@ -244,44 +286,70 @@ static bool expected(const thrum__hand *hand, const thrum__frame_view *frame) {
     }
 }
 
-/* Returns whether all that has come was in order. */
-static bool handle_all(thrum__processes *pool, thrum__hand *hand) {
-    thrum__frame_view frame;
-    int64_t size;
-    int answers = 0;
-    while ((size = thrum__frame_next(hand->in.data + hand->in.begin, thrum__buffer_size(&hand->in),
-                                     &frame)) > 0) {
-        if (!handle(pool, hand, &frame))
-            return false;
-        answers += frame.kind == THRUM__FRAME_RESULT || frame.kind == THRUM__FRAME_FAILURE;
-        thrum__buffer_take(&hand->in, (size_t)size);
-    }
-    if (answers > 0) {
-        int64_t now = thrum__processes_now(), each = (now - hand->since) / answers;
-        hand->mean = hand->mean && each < hand->mean ? (3 * hand->mean + each) / 4 : each;
-        hand->since = now;
-    }
-    if (hand->state == THRUM__HAND_RETIRING && hand->n_jobs == 0)
-        thrum__hand_retire(hand);
-    return size == 0 && expected(hand, &frame);
+/* Notes how long the last tasks took, by what the worker says, which cannot be more than has passed. */
+static void measure(const thrum__processes *pool, thrum__hand *hand, int answers) {
+    int64_t now = thrum__processes_now();
+    const thrum__place *place = thrum__place_of(pool, hand->place);
+    uint64_t busy = thrum__busy_at(__atomic_load_n(&place->busy, __ATOMIC_RELAXED), now);
+    uint64_t passed = (uint64_t)(now - hand->since), worked = busy - hand->busy;
+    int64_t each = (int64_t)(worked < passed ? worked : passed) / answers;
+    hand->mean = hand->mean && each < hand->mean ? (3 * hand->mean + each) / 4 : each;
+    hand->since = now;
+    hand->busy = busy;
 }
 
-void thrum__hand_receive(thrum__processes *pool, thrum__hand *hand) {
-    while (!hand->eof) {
-        uint8_t *room = thrum__buffer_room(&hand->in, READ_SIZE);
-        size_t size = room ? hand->in.capacity - hand->in.end : 0;
-        ssize_t n = room ? recv(hand->socket, room, size, 0) : -1;
+/* Returns what became of the last frame. */
+static outcome handle_all(thrum__processes *pool, thrum__hand *hand, bool own, int *answers) {
+    thrum__frame_view frame;
+    outcome what = TAKEN;
+    int64_t size = 0;
+    int n = 0;
+    while (what == TAKEN &&
+           (size = thrum__frame_next(hand->in.data + hand->in.begin, thrum__buffer_size(&hand->in),
+                                     &frame)) > 0 &&
+           (what = handle(pool, hand, &frame, own)) == TAKEN) {
+        n += frame.kind == THRUM__FRAME_RESULT || frame.kind == THRUM__FRAME_FAILURE;
+        thrum__buffer_take(&hand->in, (size_t)size);
+    }
+    if (n > 0) {
+        measure(pool, hand, n);
+        *answers += n;
+        if (hand->state == THRUM__HAND_RETIRING && hand->n_jobs == 0)
+            thrum__hand_retire(hand);
+    }
+    return size < 0 || (size == 0 && !expected(hand, &frame)) ? NONSENSE : what;
+}
+
+bool thrum__hand_receive(thrum__processes *pool, thrum__hand *hand, bool own, int *answers) {
+    while (!hand->distrusted) {
+        outcome what = handle_all(pool, hand, own, answers);
+        if (what == NOT_HERE)
+            return false;
+        uint8_t *room = what == TAKEN ? thrum__buffer_room(&hand->in, READ_SIZE) : NULL;
+        int64_t n = room ? thrum__ring_get(&hand->up, room, hand->in.capacity - hand->in.end) : -1;
+        if (n < 0)
+            distrust(hand);
+        if (n <= 0)
+            break;
+        thrum__buffer_grow(&hand->in, (size_t)n);
+        if (thrum__ring_room_awaited(&hand->up))
+            thrum__remote_wake(&hand->up.ring->full);
+    }
+    return true;
+}
+
+void thrum__hand_hear(thrum__hand *hand) {
+    uint8_t bytes[64];
+    ssize_t n;
+    while (!hand->eof && (n = recv(hand->socket, bytes, sizeof bytes, MSG_DONTWAIT)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
             return;
-        hand->eof = n <= 0;
-        thrum__buffer_grow(&hand->in, n > 0 ? (size_t)n : 0);
-        if (n > 0 && !handle_all(pool, hand)) {
-            hand->eof = true; /* nothing more is believed */
-            thrum__hand_kill(hand, THRUM__KILL_NONSENSE);
-        }
-        if (n < (ssize_t)size)
-            return;
+        for (ssize_t i = 0; i < n; i++)
+            if (bytes[i] != THRUM__POKE)
+                distrust(hand);
+        hand->eof = n < 0 || hand->distrusted;
     }
+    hand->eof = true;
 }

@@ -21,7 +21,7 @@ static const int64_t DEAF_NS = 100000000;            /* for one that has closed 
 /* Returns whether the worker has begun `job`. */
 static bool begun(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
     /* acquire: pairs with begin() */
-    uint64_t started = __atomic_load_n(&pool->places[hand->place].started, __ATOMIC_ACQUIRE);
+    uint64_t started = __atomic_load_n(&thrum__place_of(pool, hand->place)->started, __ATOMIC_ACQUIRE);
     return (started & ~THRUM__PLACE_HELD) >= job->id;
 }
 
@@ -70,7 +70,9 @@ static void end_jobs(thrum__processes *pool, thrum__hand *hand, int status) {
     bool first = true;
     thrum__jobs_init(&again);
     for (; (job = thrum__jobs_take(&hand->jobs)) != NULL; first = false) {
-        if (thrum_future_cancelled(job->task.future))
+        if (job->taken)
+            thrum__job_done(pool, job);
+        else if (thrum_future_cancelled(job->task.future))
             thrum__job_drop(pool, job);
         else if (first && is_its_own(pool, hand, job))
             end_first(pool, hand, job, status, &again);
@@ -100,7 +102,8 @@ void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand) {
     int status;
     if (hand->state == THRUM__HAND_NONE || !thrum__spawn_reap(&hand->child, false, &status))
         return;
-    thrum__hand_receive(pool, hand); /* what it has sent before */
+    int answers = 0;
+    (void)thrum__hand_receive(pool, hand, true, &answers); /* what it has sent before */
     count_start(pool, hand, status);
     end_jobs(pool, hand, status);
     close(hand->socket);
@@ -117,7 +120,7 @@ static bool too_long(const thrum__processes *pool, const thrum__hand *hand, int6
 
 /* Keeps the worker from beginning any job after `job`. Returns false if it has done that. */
 static bool hold(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
-    uint64_t *word = &pool->places[hand->place].started;
+    uint64_t *word = &thrum__place_of(pool, hand->place)->started;
     uint64_t started = __atomic_load_n(word, __ATOMIC_RELAXED);
     while (started <= job->id)
         if (__atomic_compare_exchange_n(word, &started, started | THRUM__PLACE_HELD, false,
@@ -135,7 +138,8 @@ static bool kill_first(thrum__processes *pool, thrum__hand *hand, const thrum__j
         thrum__hand_kill(hand, why);
         return false;
     }
-    thrum__hand_receive(pool, hand);
+    int answers = 0;
+    (void)thrum__hand_receive(pool, hand, true, &answers);
     if (hand->jobs.first && hand->jobs.first->id == id)
         thrum__hand_kill(hand, THRUM__KILL_NONSENSE);
     return true;
@@ -163,5 +167,18 @@ void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
             again = kill_first(pool, hand, job, THRUM__KILL_LIMIT);
         else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
             thrum__hand_kill(hand, THRUM__KILL_OTHER);
+        else if (!job && hand->state == THRUM__HAND_READY && now - hand->since >= pool->idle_ns)
+            thrum__hand_retire(hand);
     }
+}
+
+int64_t thrum__hand_alarm(const thrum__processes *pool, const thrum__hand *hand) {
+    int64_t after = INT64_MAX;
+    if (hand->state != THRUM__HAND_READY && hand->state != THRUM__HAND_RETIRING)
+        return INT64_MAX;
+    if (hand->n_jobs > 0 && pool->opts.time_limit > 0 && pool->opts.time_limit < 1e9)
+        after = (int64_t)(pool->opts.time_limit * 1e9) + 1;
+    else if (hand->n_jobs == 0)
+        after = hand->state == THRUM__HAND_READY ? pool->idle_ns : GRACE_NS + 1;
+    return after > INT64_MAX - hand->since ? INT64_MAX : hand->since + after;
 }

@@ -10,6 +10,9 @@
 
 #include "pool.h"
 
+/* After MANY answers at once the pool's thread looks again NAP_NS later; LOOK_NS: for a dead child, without pidfd. */
+enum { MANY = 16, NAP_NS = 100000, LOOK_NS = 10000000 };
+
 int64_t thrum__processes_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -46,6 +49,12 @@ void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failur
     }
 }
 
+void thrum__job_done(thrum__processes *pool, thrum__job *job) {
+    __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
+    thrum__remote_succeed(job->task.future);
+    thrum__job_free(job);
+}
+
 void thrum__job_drop(thrum__processes *pool, thrum__job *job) {
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
     thrum__remote_cancel(job->task.future);
@@ -67,13 +76,9 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text) 
 /* Takes what was submitted. Returns whether the pool was closed. */
 static bool take_in(thrum__processes *pool) {
     thrum_lock_acquire(&pool->lock);
-    if (pool->intake.first) {
-        *pool->queue.end = pool->intake.first;
-        pool->queue.end = pool->intake.end;
-        thrum__jobs_init(&pool->intake);
-    }
+    thrum__pump_intake(pool);
     bool closed = pool->closed, cancel = pool->cancel;
-    pool->sleeping = pool->cancel = false;
+    pool->cancel = false;
     thrum_lock_release(&pool->lock);
     thrum__job *job;
     int n = 0;
@@ -88,61 +93,57 @@ static bool take_in(thrum__processes *pool) {
     return closed;
 }
 
-/* Returns false if it was cancelled meanwhile. */
-static bool put_back(thrum__processes *pool, thrum__job *job) {
+/* Puts a job that could not be sent back. If it was cancelled meanwhile, it is dropped when it is its turn again. */
+static void put_back(thrum__processes *pool, thrum__job *job) {
     thrum__jobs one;
-    if (!thrum__remote_requeue(job->task.future))
-        return false;
     thrum__jobs_init(&one);
     thrum__jobs_append(&one, job);
+    (void)thrum__remote_requeue(job->task.future);
     thrum__jobs_prepend(&pool->queue, &one);
-    return true;
 }
 
-/* Gives `hand` its share of the queue. */
-static int give(thrum__processes *pool, thrum__hand *hand, unsigned most) {
+/* Gives `hand` its share of the queue. Returns how many jobs left that. */
+static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool own) {
     unsigned credit = thrum__hand_credit(pool, hand);
     int n = 0, rc;
     thrum__job *job;
-    for (credit = credit < most ? credit : most; credit > 0 && pool->queue.first; credit--) {
-        job = thrum__jobs_take(&pool->queue);
-        if (!thrum__remote_start(job->task.future))
+    for (credit = credit < most ? credit : most;
+         credit > 0 && (job = thrum__jobs_take(&pool->queue)) != NULL; credit--) {
+        if (!thrum__remote_start(job->task.future)) {
             thrum__job_drop(pool, job);
-        else if ((rc = thrum__hand_give(pool, hand, job)) == -EAGAIN && put_back(pool, job))
-            break;
-        else if (rc != 0)
+        } else if ((rc = thrum__hand_give(pool, hand, job)) != 0) {
+            if (!own || rc == -EAGAIN) {
+                put_back(pool, job); /* its callbacks are not for here */
+                break;
+            }
             thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
                                                         .message = "it could not be sent to a worker"});
+        }
         n++;
     }
     if (n > 0)
-        thrum__hand_send(hand);
+        thrum__hand_send(pool, hand);
     if (pool->opts.max_tasks_per_child && hand->state == THRUM__HAND_READY &&
         hand->n_sent >= (uint64_t)pool->opts.max_tasks_per_child)
         thrum__hand_retire(hand);
     return n;
 }
 
-/* Idle workers first, one job each; then the others get more. */
-static void dispatch(thrum__processes *pool) {
+void thrum__processes_dispatch(thrum__processes *pool, bool own) {
     int n = 0;
     for (int i = 0; i < pool->max_workers && pool->queue.first; i++)
         if (pool->hands[i].n_jobs == 0)
-            n += give(pool, &pool->hands[i], 1);
+            n += give(pool, &pool->hands[i], 1, own);
     for (int i = 0; i < pool->max_workers && pool->queue.first; i++)
-        n += give(pool, &pool->hands[i], UINT32_MAX);
+        n += give(pool, &pool->hands[i], UINT32_MAX, own);
     thrum__processes_count_waiting(pool, -n);
 }
 
 /* As many workers as there is work for. */
 static void start_workers(thrum__processes *pool) {
-    int idle = 0, starting = 0;
-    for (int i = 0; i < pool->max_workers; i++) {
-        idle += pool->hands[i].state == THRUM__HAND_READY && pool->hands[i].n_jobs == 0;
+    int starting = 0;
+    for (int i = 0; i < pool->max_workers; i++)
         starting += pool->hands[i].state == THRUM__HAND_STARTING;
-    }
-    __atomic_store_n(&pool->n_workers, (uint32_t)pool->n_hands, __ATOMIC_RELAXED);
-    __atomic_store_n(&pool->n_idle, (uint32_t)idle, __ATOMIC_RELAXED);
     int wanted = 0;
     for (thrum__job *job = pool->queue.first; job && wanted < pool->max_workers; job = job->next)
         wanted++;
@@ -158,62 +159,82 @@ static void start_workers(thrum__processes *pool) {
     }
 }
 
-/* Returns when to look again, in milliseconds; -1: when something happens. */
-static int watch(thrum__processes *pool) {
-    int64_t now = thrum__processes_now(), least = INT64_MAX;
+static void watch(thrum__processes *pool) {
+    int64_t now = thrum__processes_now();
+    for (int i = 0; i < pool->max_workers; i++)
+        thrum__hand_watch(pool, &pool->hands[i], now);
+}
+
+int64_t thrum__processes_alarm(const thrum__processes *pool) {
+    int64_t least = INT64_MAX;
     for (int i = 0; i < pool->max_workers; i++) {
-        thrum__hand *hand = &pool->hands[i];
-        thrum__hand_watch(pool, hand, now);
-        double limit = hand->n_jobs > 0 ? pool->opts.time_limit
-                       : hand->state == THRUM__HAND_RETIRING ? 5 : 0;
-        if (hand->state != THRUM__HAND_NONE && limit > 0 && limit < 1e9) {
-            int64_t left = hand->since + (int64_t)(limit * 1e9) - now;
-            least = left < least ? left : least;
-        }
-        /* Its end is seen by its descriptor, where the system has one. */
-        if (hand->state != THRUM__HAND_NONE && (hand->child.pidfd < 0 || hand->eof) && least > 10000000)
-            least = 10000000;
+        int64_t alarm = thrum__hand_alarm(pool, &pool->hands[i]);
+        least = alarm < least ? alarm : least;
     }
-    return least == INT64_MAX ? -1 : least < 0 ? 1 : (int)(least / 1000000 > 60000 ? 60000 : least / 1000000 + 1);
+    return least;
 }
 
-/* Returns the time-out for who sleeps now: 0 if there is something new. */
-static int fall_asleep(thrum__processes *pool, int timeout) {
-    thrum_lock_acquire(&pool->lock);
-    pool->sleeping = !pool->intake.first;
-    if (pool->intake.first || pool->cancel)
-        timeout = 0;
-    thrum_lock_release(&pool->lock);
-    return timeout;
+/* Returns for how many nanoseconds to sleep. */
+static int64_t time_left(const thrum__processes *pool, int64_t alarm) {
+    int64_t now = thrum__processes_now(), left = alarm > now ? alarm - now : 0;
+    for (int i = 0; i < pool->max_workers; i++)
+        /* Its end is seen by its descriptor, where the system has one. */
+        if (pool->hands[i].state != THRUM__HAND_NONE && (pool->hands[i].child.pidfd < 0 || pool->hands[i].eof))
+            left = left < LOOK_NS ? left : LOOK_NS;
+    return left;
 }
 
-static void wait(thrum__processes *pool, struct pollfd *polled, int timeout) {
+static nfds_t fill_in(const thrum__processes *pool, struct pollfd *polled) {
     nfds_t n = 1, most = 1;
     polled[0] = (struct pollfd){pool->wake, POLLIN, 0};
     for (int i = 0; i < pool->max_workers; i++) {
         const thrum__hand *hand = &pool->hands[i];
         if (hand->state != THRUM__HAND_NONE)
             most = 3 + 2 * (nfds_t)i; /* the system refuses more than there may be descriptors */
-        short events = POLLIN;
-        if (thrum__buffer_size(&hand->out) > 0)
-            events |= POLLOUT;
-        polled[n++] = (struct pollfd){hand->eof ? -1 : hand->socket, events, 0};
+        polled[n++] = (struct pollfd){hand->eof ? -1 : hand->socket, POLLIN, 0};
         polled[n++] = (struct pollfd){hand->child.pidfd, POLLIN, 0};
     }
+    return most;
+}
+
+/* Without the pump. */
+static void doze(thrum__processes *pool, struct pollfd *polled, nfds_t n, int64_t left) {
     uint64_t count;
-    if (poll(polled, most, fall_asleep(pool, timeout)) <= 0)
-        memset(polled, 0, n * sizeof *polled);
+    struct timespec time = {left / 1000000000, left % 1000000000};
+    thrum__remote_asleep();
+    if (ppoll(polled, n, left > INT64_MAX / 2 ? NULL : &time, NULL) <= 0)
+        memset(polled, 0, (1 + 2 * (size_t)pool->max_workers) * sizeof *polled);
+    thrum__remote_awake();
     if (polled[0].revents)
         (void)!read(pool->wake, &count, sizeof count);
+}
+
+/* Sleeps until there is something to do. Returns how many tasks were done meanwhile. After many answers it sleeps for a moment
+ * only, and workers need not wake it: then there are many again. */
+static int wait(thrum__processes *pool, struct pollfd *polled, int answers) {
+    bool naps = answers >= MANY;
+    int64_t alarm = thrum__processes_alarm(pool);
+    int64_t left = naps ? NAP_NS : time_left(pool, alarm);
+    nfds_t n = fill_in(pool, polled);
+    if (thrum__pump_sleep(pool, alarm, naps)) {
+        doze(pool, polled, n, left);
+        thrum__pump_take(pool);
+    } else {
+        memset(polled, 0, (1 + 2 * (size_t)pool->max_workers) * sizeof *polled);
+    }
+    answers = 0;
     for (int i = 0; i < pool->max_workers; i++) {
         thrum__hand *hand = &pool->hands[i];
-        if (polled[1 + 2 * i].revents & POLLOUT)
-            thrum__hand_send(hand);
-        if (polled[1 + 2 * i].revents & (POLLIN | POLLHUP | POLLERR))
-            thrum__hand_receive(pool, hand);
+        if (polled[1 + 2 * i].revents)
+            thrum__hand_hear(hand);
+        if (hand->state != THRUM__HAND_NONE)
+            (void)thrum__hand_receive(pool, hand, true, &answers);
+        if (hand->state != THRUM__HAND_NONE)
+            thrum__hand_send(pool, hand);
         if (polled[2 + 2 * i].revents || hand->eof || hand->child.pidfd < 0)
             thrum__hand_reap(pool, hand);
     }
+    return answers;
 }
 
 /* Closed, and all is done: the workers are to end. Returns whether they have. */
@@ -238,16 +259,18 @@ void *thrum__processes_main(void *arg) {
     struct pollfd *polled = malloc((1 + 2 * (size_t)pool->max_workers) * sizeof *polled);
     if (!polled)
         thrum__processes_break(pool, -ENOMEM, "no memory");
-    for (;;) {
+    thrum__pump_take(pool);
+    for (int answers = 0;;) {
         bool closed = take_in(pool);
-        dispatch(pool);
+        thrum__processes_dispatch(pool, true);
         start_workers(pool);
-        int timeout = watch(pool);
+        watch(pool);
         if (closed && finish(pool))
             break;
         if (polled)
-            wait(pool, polled, timeout);
+            answers = wait(pool, polled, answers);
     }
+    thrum__pump_count(pool);
     free(polled);
     thrum__backend_rested(pool->executor);
     return NULL;

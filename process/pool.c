@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "store.h"
+enum { IDLE_SECONDS = 10 }; /* as in pools of threads */
 
 static __thread const thrum__processes *own; /* the pool whose thread this is */
 
@@ -47,7 +48,7 @@ static const char *check(const thrum_executor_opts *opts, const thrum_processes_
 static void free_pool(thrum__processes *pool) {
     thrum_thread_free(pool->thread);
     if (pool->places)
-        munmap(pool->places, (size_t)pool->max_workers * sizeof *pool->places);
+        munmap(pool->places, (size_t)pool->max_workers * thrum__place_size());
     if (pool->memory >= 0)
         close(pool->memory);
     if (pool->wake >= 0)
@@ -73,7 +74,7 @@ static char *name_of(const char *prefix) {
 
 /* Returns 0 or an errno. */
 static int make_shared(thrum__processes *pool) {
-    size_t size = (size_t)pool->max_workers * sizeof *pool->places;
+    size_t size = (size_t)pool->max_workers * thrum__place_size();
     pool->wake = thrum__spawn_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     pool->memory = thrum__spawn_above(memfd_create("thrum-processes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (pool->wake < 0 || pool->memory < 0 || ftruncate(pool->memory, (off_t)size) != 0)
@@ -83,6 +84,7 @@ static int make_shared(thrum__processes *pool) {
     if (mapped == MAP_FAILED)
         return errno;
     pool->places = mapped;
+    (void)madvise(mapped, size, MADV_DONTFORK);
     return 0;
 }
 
@@ -143,6 +145,9 @@ static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, 
     pool->overflow = opts->overflow;
     pool->opts = *more;
     pool->wake = pool->memory = -1;
+    pool->looking = thrum__remote_cpus() - 1;
+    double idle = opts->idle_timeout > 0 ? opts->idle_timeout : IDLE_SECONDS;
+    pool->idle_ns = idle < 9e9 ? (int64_t)(idle * 1e9) + 1 : INT64_MAX;
     if (opts->initializer)
         (void)thrum__address_of((thrum__function *)opts->initializer, &pool->initializer);
     if (more->initarg_size && !opts->initarg)
@@ -185,6 +190,7 @@ static int submit(void *state, const thrum__remote_task *task) {
     if (!job)
         return -ENOMEM;
     *job = (thrum__job){.task = *task, .index = (uint32_t)index};
+    bool pumps = false;
     int bad = thrum__job_call(task, &job->call);
     if (bad != 0) {
         free(job);
@@ -192,18 +198,19 @@ static int submit(void *state, const thrum__remote_task *task) {
     }
     thrum_lock_acquire(&pool->lock);
     int rc = take_room(pool);
-    bool wake = rc == 0 && pool->sleeping;
     if (rc == 0) {
         thrum__jobs_append(&pool->intake, job);
         pool->waiting++;
         pool->submitted++;
-        pool->sleeping = false;
-        if (wake)
-            thrum__processes_poke(pool); /* under the lock: the pool may be gone as soon as the task is done */
+        __atomic_store_n(&pool->fresh, true, __ATOMIC_RELAXED);
+        /* Who holds the pump looks at the intake before it lets go. */
+        pumps = thrum__pump_try(pool);
     }
     thrum_lock_release(&pool->lock);
     if (rc != 0)
         thrum__job_free(job);
+    if (pumps)
+        thrum__pump_submitted(pool);
     return rc;
 }
 
@@ -214,7 +221,6 @@ static void *reserve(void *state, size_t size, void **handle) {
 
 static void cancelled(void *state) {
     thrum__processes *pool = state;
-    __atomic_store_n(&pool->look, 1, __ATOMIC_RELAXED); /* the event orders it */
     thrum__processes_poke(pool);
 }
 
@@ -245,9 +251,13 @@ static void fill_stats(void *state, thrum_executor_stats *stats) {
     stats->idle = (int)__atomic_load_n(&pool->n_idle, __ATOMIC_RELAXED);
 }
 
-static const thrum_backend backend = {open_pool, submit, cancelled, close_pool,
-                                      end, fill_stats, reserve, thrum__store_give};
+static const thrum_backend backend = {
+    open_pool,  submit,  cancelled,          close_pool,         end,
+    fill_stats, reserve, thrum__store_give, thrum__pump_attend, thrum__pump_look,
+    thrum__pump_leave};
 
 const thrum_backend *thrum_processes_backend(void) { return &backend; }
 
 void thrum__processes_own(const thrum__processes *pool) { own = pool; }
+
+bool thrum__processes_is_own(const thrum__processes *pool) { return own == pool; }

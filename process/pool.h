@@ -26,6 +26,7 @@ typedef struct thrum__job {
     int tries;
     int deaths; /* of workers that it was the first for, and that had not begun it */
     thrum__errand *call; /* NULL: the bytes of a typed task, and nothing more */
+    bool taken; /* its result was taken, but for its callbacks */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -49,13 +50,16 @@ typedef enum thrum__kill {
     THRUM__KILL_OTHER     /* nobody waits for it */
 } thrum__kill;
 
-/* A worker, as its pool sees it. All of it by the pool's thread only. */
+/* A worker, as its pool sees it. All of it by who holds the pump. */
 typedef struct thrum__hand {
     thrum__hand_state state;
     thrum__kill killed;
     thrum__child child;
     int socket;
-    bool hello, ready, eof; /* ready: it was, or it does not matter that it was not */
+    bool hello, ready; /* ready: it was, or it does not matter that it was not */
+    bool eof;          /* of the socket */
+    bool distrusted;   /* what it says is not believed any more */
+    bool awaits;       /* the pool's thread sleeps, and is to be told of an answer */
     thrum__jobs jobs; /* sent, not answered; the first is the one that it runs */
     unsigned n_jobs;
     uint64_t n_sent;  /* since it was started */
@@ -63,11 +67,20 @@ typedef struct thrum__hand {
     int64_t deaf;     /* eof: when that was seen first */
     int64_t since;    /* when it could begin the first */
     int64_t mean;     /* nanoseconds that a task takes, about */
+    uint64_t busy;    /* nanoseconds that it had worked at `since`, as it says itself */
+    thrum__ring_end down, up;
     thrum__buffer in, out;
     thrum__told told; /* which shared memory it knows */
     int place;
     int process; /* its process id, for messages */
 } thrum__hand;
+
+/* What the pool's thread does while it does not hold the pump. */
+typedef enum thrum__pool_thread {
+    THRUM__POOL_AWAKE,  /* is about to take the pump: sees all that there is */
+    THRUM__POOL_NAPS,   /* will look in a moment by itself */
+    THRUM__POOL_SLEEPS  /* must be woken, by a byte on a socket or by thrum__processes_poke() */
+} thrum__pool_thread;
 
 typedef struct thrum__processes {
     thrum_executor *executor;
@@ -84,25 +97,31 @@ typedef struct thrum__processes {
     char **environment; /* as it was when the pool was made: the program may change its own at any time */
     thrum__table table; /* read-only */
     thrum_thread *thread;
-    thrum__place *places; /* shared with the workers */
-    int memory, wake;     /* descriptors: of that; an event that the thread waits for */
+    uint8_t *places;  /* shared with the workers: thrum__place_of() */
+    int64_t idle_ns;  /* after which a worker without tasks leaves; INT64_MAX never */
+    int looking;      /* workers that may look before they sleep: the first of them */
+    int memory, wake; /* descriptors: of that; an event that the thread waits for */
 
     thrum_lock lock;
     thrum_condition room;
     thrum__jobs intake;         /* under lock */
     size_t waiting;             /* under lock: jobs that were not sent */
     uint64_t submitted;         /* under lock */
-    bool sleeping, closed, cancel; /* under lock */
+    thrum__pool_thread state;      /* under lock */
+    bool pumped;                   /* under lock: somebody holds the pump */
+    bool wanted;                   /* under lock, read relaxed: the pool's thread waits for it */
+    thrum_condition pump;
+    int64_t alarm;                 /* under lock: when the pool's thread looks at the latest */
+    bool closed, cancel;           /* under lock */
+    bool fresh;                    /* relaxed: there may be something in the intake */
     int refused;                   /* under lock: why nothing is taken any more, 0 */
     uint64_t completed;         /* relaxed */
     uint32_t n_workers, n_idle; /* relaxed */
-    uint32_t look;              /* relaxed: a running task was cancelled */
-
-    /* The thread's own. */
+    /* By who holds the pump. */
     thrum__jobs queue;
     uint64_t next_id;
     int bad_starts; /* one after the other */
-    bool ending;
+    bool stuck; /* a frame has come that only the pool's thread may take */
     thrum_failure broken; /* code 0: it is not */
     char broken_text[400];
     thrum__hand *hands; /* max_workers */
@@ -126,16 +145,53 @@ static inline thrum__job *thrum__jobs_take(thrum__jobs *jobs) {
     return job;
 }
 
+static inline thrum__place *thrum__place_of(const thrum__processes *pool, int place) {
+    return (thrum__place *)(void *)(pool->places + (size_t)place * thrum__place_size());
+}
+
 /* Puts `front` before all in `jobs`; empties it. */
 void thrum__jobs_prepend(thrum__jobs *jobs, thrum__jobs *front);
-
-int64_t thrum__processes_now(void);
 
 /* Lets the pool's thread look. Any thread. */
 void thrum__processes_poke(thrum__processes *pool);
 
 /* Says that the current thread is that of `pool`: it never waits for room. */
 void thrum__processes_own(const thrum__processes *pool);
+bool thrum__processes_is_own(const thrum__processes *pool);
+
+/* The pump: what moves tasks to workers and results back. The pool's thread holds it while it is awake; while it sleeps who
+ * submits or waits may (pump.c). */
+
+/* Takes the pump for the pool's thread: waits for it. */
+void thrum__pump_take(thrum__processes *pool);
+
+/* The pool's thread lets go, about to sleep until `alarm`; for a moment only if it `naps`. Returns false, nothing being
+ * done, if there is something new. */
+bool thrum__pump_sleep(thrum__processes *pool, int64_t alarm, bool naps);
+
+/* Under the lock. Takes the pump, if it is free and the pool takes tasks. */
+bool thrum__pump_try(thrum__processes *pool);
+
+/* Who has tried with success, not being the pool's thread: gives workers what waits, and lets go. */
+void thrum__pump_submitted(thrum__processes *pool);
+
+/* Counts the workers, for statistics. */
+void thrum__pump_count(thrum__processes *pool);
+
+/* As in exec/backend.h. */
+int thrum__pump_attend(void *pool);
+bool thrum__pump_look(void *pool);
+void thrum__pump_leave(void *pool);
+
+/* Under the lock. Moves what was submitted into the queue. */
+void thrum__pump_intake(thrum__processes *pool);
+
+/* Gives workers what waits: idle ones first, one job each; then the others get more. `own`: the caller is the pool's
+ * thread. */
+void thrum__processes_dispatch(thrum__processes *pool, bool own);
+
+/* Returns when the pool's thread must look again, INT64_MAX: when something happens. */
+int64_t thrum__processes_alarm(const thrum__processes *pool);
 
 /* The pool's thread. */
 void *thrum__processes_main(void *pool);
@@ -146,13 +202,14 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text);
 /* One job less waits: there may be room. */
 void thrum__processes_count_waiting(thrum__processes *pool, int change);
 
-/* Fills the call of `task`, if it needs one. Returns 0 with `*call` to be freed, or NULL; a negative errno: it cannot be
- * sent. */
+/* Fills the call of `task`, if it needs one. Returns 0 with `*call` to be freed, or NULL; a negative
+ * errno: it cannot be sent. */
 int thrum__job_call(const thrum__remote_task *task, thrum__errand **call);
 
 void thrum__job_free(thrum__job *job);
 
-/* Complete a job, and free it. */
+/* Complete a job, and free it: one that is `taken`; others. */
+void thrum__job_done(thrum__processes *pool, thrum__job *job);
 void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure);
 void thrum__job_drop(thrum__processes *pool, thrum__job *job);
 
@@ -167,10 +224,14 @@ unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *han
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job);
 
 /* Sends what can be sent now. */
-void thrum__hand_send(thrum__hand *hand);
+void thrum__hand_send(thrum__processes *pool, thrum__hand *hand);
 
-/* Takes what has come. */
-void thrum__hand_receive(thrum__processes *pool, thrum__hand *hand);
+/* Takes what has come, and adds to *answers how many tasks were done. Not `own`: only results without callbacks. Returns
+ * false if something else has come. */
+bool thrum__hand_receive(thrum__processes *pool, thrum__hand *hand, bool own, int *answers);
+
+/* Takes the bytes from its socket, by which it wakes the pool. */
+void thrum__hand_hear(thrum__hand *hand);
 
 /* Ends the process at once, for a reason. */
 void thrum__hand_kill(thrum__hand *hand, thrum__kill why);
@@ -181,7 +242,11 @@ void thrum__hand_retire(thrum__hand *hand);
 /* Looks whether the process has ended, and what becomes of its jobs. */
 void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand);
 
-/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached. */
+/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached; lets one go that was idle
+ * for long. */
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now);
+
+/* Returns when that must be looked at, INT64_MAX: not for now. */
+int64_t thrum__hand_alarm(const thrum__processes *pool, const thrum__hand *hand);
 
 #endif

@@ -22,11 +22,17 @@
 #include "process.h"
 #include "table.h"
 
-enum { READ_SIZE = 1 << 16, TEXT_SIZE = 256 };
+enum { READ_SIZE = 1 << 14, TEXT_SIZE = 256 };
+
+/* Who has nothing to do looks for a task for so long, as half a wake takes; before the end of the first part of that the
+ * pool is not woken for the last result: it may be looking itself in a moment. */
+enum { LOOK_NS = 20000, FIRST_NS = 3000 };
 
 typedef struct worker {
     int socket, parent, flags;
     thrum__place *place;
+    thrum__ring_end down, up;
+    bool silent; /* the pool was not told of the last result, which it may be waiting for */
     const char *name;
     thrum__table table;
     thrum__buffer in, out, args, result;
@@ -87,15 +93,36 @@ static void end_badly(const char *what) {
     _exit(3);
 }
 
+/* Lets the pool's thread look, through its poll(). */
+static void poke(worker *self) {
+    const char byte = THRUM__POKE;
+    while (send(self->socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+        if (errno != EINTR)
+            _exit(0); /* the pool is gone, or does not want us */
+}
+
+/* Lets the pool know of what was sent, if it sleeps. */
+static void tell(worker *self) {
+    self->silent = false;
+    if (thrum__ring_awaited(&self->up))
+        poke(self);
+}
+
 static void send_all(worker *self) {
     while (thrum__buffer_size(&self->out) > 0) {
-        ssize_t n = send(self->socket, self->out.data + self->out.begin,
-                         thrum__buffer_size(&self->out), MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            _exit(0); /* the pool is gone, or does not want us */
-        if (n > 0)
+        int64_t n = thrum__ring_put(&self->up, self->out.data + self->out.begin,
+                                    thrum__buffer_size(&self->out));
+        if (n < 0)
+            _exit(3);
+        if (n > 0) {
             thrum__buffer_take(&self->out, (size_t)n);
+            continue;
+        }
+        tell(self);
+        if (thrum__ring_await_room(&self->up))
+            thrum__remote_sleep(&self->up.ring->full, 1);
     }
+    self->silent = true;
 }
 
 static void need(bool done) {
@@ -117,6 +144,8 @@ static void run(void *arg) {
 }
 
 static void begin(worker *self, uint64_t id) {
+    if (self->silent)
+        tell(self); /* this task may take long */
     uint64_t started = __atomic_load_n(&self->place->started, __ATOMIC_RELAXED);
     do
         while (started & THRUM__PLACE_HELD)
@@ -222,6 +251,37 @@ static void handle(worker *self, const thrum__frame_view *frame) {
         thrum__known_forget(&self->callee.known, frame->id);
 }
 
+static bool look_down(const worker *self, int64_t ns) {
+    return thrum__remote_look(&self->down.ring->tail, self->down.mine, ns);
+}
+
+/* Waits for something to do. */
+static void wait(worker *self) {
+    thrum__place *place = self->place;
+    uint64_t *busy = &place->busy;
+    __atomic_store_n(busy, thrum__busy_until(*busy, thrum__processes_now()), __ATOMIC_RELAXED);
+    bool looks = thrum__remote_may_look(__atomic_load_n(&place->sender, __ATOMIC_RELAXED)) &&
+                 place->looks;
+    bool found = looks && look_down(self, FIRST_NS);
+    found = found || thrum__ring_ready(&self->down);
+    if (!found && self->silent)
+        tell(self);
+    if (looks) {
+        found = found || look_down(self, LOOK_NS - FIRST_NS);
+        thrum__remote_looked(found);
+    }
+    int64_t now = thrum__processes_now();
+    if (!found) {
+        int64_t start = now;
+        while (thrum__ring_await(&self->down))
+            thrum__remote_sleep(&self->down.ring->awaited, 1);
+        now = thrum__processes_now();
+        thrum__remote_slept(now - start);
+    }
+    __atomic_store_n(busy, thrum__busy_since(*busy, now), __ATOMIC_RELAXED);
+    __atomic_store_n(&place->cpu, thrum__remote_cpu(), __ATOMIC_RELAXED);
+}
+
 /* Returns when the pool has no more for this worker. */
 static void serve(void *arg) {
     worker *self = arg;
@@ -238,25 +298,33 @@ static void serve(void *arg) {
             end_badly("what it was sent is no frame");
         uint8_t *room = thrum__buffer_room(&self->in, READ_SIZE);
         need(room != NULL);
-        ssize_t n = recv(self->socket, room, self->in.capacity - self->in.end, 0);
-        if (n == 0 || (n < 0 && errno != EINTR))
+        int64_t n = thrum__ring_get(&self->down, room, self->in.capacity - self->in.end);
+        if (n == -ESHUTDOWN)
             return;
-        thrum__buffer_grow(&self->in, n > 0 ? (size_t)n : 0);
+        if (n < 0)
+            end_badly("what it was sent is no frame");
+        thrum__buffer_grow(&self->in, (size_t)n);
+        if (n == 0)
+            wait(self);
+        else if (thrum__ring_room_awaited(&self->down))
+            poke(self);
     }
 }
 
 static void become(worker *self, int memory, int place) {
-    size_t at = (size_t)place * sizeof(thrum__place), page = (size_t)sysconf(_SC_PAGESIZE);
-    char *mapped = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
-                        (off_t)(at - at % page));
-    if (mapped == MAP_FAILED)
+    size_t size = thrum__place_size();
+    self->place = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, (off_t)((size_t)place * size));
+    if (self->place == MAP_FAILED)
         end_badly("mmap");
     close(memory);
-    self->place = (thrum__place *)(void *)(mapped + at % page);
     self->callee = (thrum__callee){.table = &self->table, .name = self->name, .out = &self->out,
                                    .begin = begin_call, .arg = self,
                                    .known.socket = self->place->segments};
     (void)fcntl(self->place->segments, F_SETFD, FD_CLOEXEC);
+    /* A child that a task forks has no business there. */
+    (void)madvise(self->place, size, MADV_DONTFORK);
+    self->down.ring = &self->place->down;
+    self->up.ring = &self->place->up;
     if (getppid() != self->parent)
         start_watching(self);
     need(thrum__table_make(&self->table) == 0 &&

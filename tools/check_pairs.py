@@ -71,7 +71,7 @@ def check(source, pattern, definitions):
 
 def main(root='.'):
     sources = [csource.Source(path, root)
-               for path in csource.files(root, ['src', 'include'], ('.c', '.h'))]
+               for path in csource.files(root, ['src', 'process', 'include'], ('.c', '.h'))]
     definitions = {}
     macros = []
     for source in sources:

@@ -37,8 +37,8 @@
 THRUM__BEGIN
 
 /* Returns what stands for `backend` in thrum_executor_opts, written `thrum_processes`; lives for ever. Of the other options `max_workers`, `name_prefix`, `queue_limit` with
- * `overflow` (not THRUM_OVERFLOW_CALLER_RUNS: -ENOTSUP) and `daemon` mean what they mean for threads; `idle_timeout`
- * means nothing. `initializer` is called in each worker; it must be a function of the program, or of a library that the workers load too, and gets a copy
+ * `overflow` (not THRUM_OVERFLOW_CALLER_RUNS: -ENOTSUP), `idle_timeout` and `daemon` mean what they mean for threads.
+ * `initializer` is called in each worker; it must be a function of the program, or of a library that the workers load too, and gets a copy
  * of the `initarg_size` bytes at `initarg`. Cannot fail; any thread. */
 THRUM_API const thrum_backend *thrum_processes_backend(void);
 #define thrum_processes (thrum_processes_backend())

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 
 static uint32_t runner_of(const void *task) {
     return thrum__load_relaxed(&((const thrum_future *)task)->runner);
@@ -98,6 +100,15 @@ bool thrum__await_in_circle(void) {
     return true;
 }
 
+static int await_remote(thrum_future *task, int64_t deadline, bool interruptible) {
+    if (thrum__remote_help(task))
+        return 0;
+    int64_t start = thrum__clock_now();
+    int rc = thrum__await_done(task, deadline, interruptible);
+    thrum__remote_slept(thrum__clock_now() - start);
+    return rc;
+}
+
 int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
     (void)thrum__await_in_circle();
     if (deadline == INT64_MAX && thrum__await_help(task)) {
@@ -106,5 +117,7 @@ int thrum__await(thrum_future *task, int64_t deadline, bool interruptible) {
         if (thrum__task_done(task))
             return 0;
     }
+    if (thrum__remote_is(task))
+        return await_remote(task, deadline, interruptible);
     return thrum__await_done(task, deadline, interruptible);
 }

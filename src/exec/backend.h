@@ -63,6 +63,14 @@ struct thrum_backend {
      * be NULL. */
     void *(*reserve)(void *state, size_t size, void **handle);
     void (*release)(void *handle);
+    /* These three may be NULL: a thread that waits for a task looks after all of them for a moment, so that a result that
+     * comes soon needs no wake. Returns a CPU on which a task may be running, if the calling thread does so from now on; -1:
+     * somebody else does. */
+    int (*attend)(void *state);
+    /* Takes in what has come; runs no callbacks. Returns whether the caller may go on looking. */
+    bool (*look)(void *state);
+    /* The last of the caller's looks. */
+    void (*leave)(void *state);
 };
 
 /* PENDING -> RUNNING. */
@@ -73,6 +81,10 @@ bool thrum__remote_requeue(thrum_future *future);
 
 /* PENDING or RUNNING -> claimed: the caller completes it. */
 bool thrum__remote_take(thrum_future *future);
+
+/* Completes a claimed task as thrum__remote_succeed(), unless it has callbacks. Returns whether it
+ * did. */
+bool thrum__remote_succeed_quietly(thrum_future *future);
 
 /* Complete a claimed task, and drop the backend's reference. Callbacks run here. The failure is
  * copied, but for `file` and `task`, which live for ever. */
@@ -101,6 +113,31 @@ void thrum__remote_report(const thrum_failure *failure);
 
 /* This process is called `name`, which lives for ever: failures say so on stderr. */
 void thrum__remote_be(const char *name);
+/* Between processes. Returns the number of CPUs that the calling thread may use. */
+int thrum__remote_cpus(void);
+
+/* Returns the CPU that the calling thread runs on. */
+int thrum__remote_cpu(void);
+
+/* Returns whether the current thread may look for something that another process does, which was on `cpu`, instead of
+ * sleeping at once: a CPU is free, and the last looks were not in vain. Then thrum__remote_looked() says whether it was
+ * found. If that CPU is this one, lets others run there first. */
+bool thrum__remote_may_look(int cpu);
+void thrum__remote_looked(bool found);
+
+/* The current thread has slept for so long for what it would have looked for: if that was short, looks pay. */
+void thrum__remote_slept(int64_t ns);
+
+/* Looks for `ns` nanoseconds at most. Returns whether *word has left `value`. */
+bool thrum__remote_look(const uint64_t *word, uint64_t value, int64_t ns);
+
+/* Sleeps while *word == value, until woken or for no reason. In memory that processes share. */
+void thrum__remote_sleep(uint32_t *word, uint32_t value);
+void thrum__remote_wake(uint32_t *word);
+
+/* The current thread is about to sleep, and does not any more: in the system, without the library's help. */
+void thrum__remote_asleep(void);
+void thrum__remote_awake(void);
 
 /* As all lines of the library on stderr. */
 void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);

@@ -172,7 +172,7 @@ static void die(thrum_future *task, uint32_t word) {
 }
 
 void thrum__task_unref(thrum_future *task) {
-    /* acquire: pairs with thrum__task_finish(), thrum__task_unref() */
+    /* acquire: pairs with thrum__task_finish(), thrum__task_finish_unhooked(), thrum__task_unref() */
     uint32_t word = thrum__load_acquire(&task->word);
     bool last = word / THRUM__TASK_REF == 1;
     if (!last) {

@@ -96,6 +96,22 @@ bool thrum__remote_cancel_any(thrum_future *future) {
     return true;
 }
 
+const thrum_backend *thrum__remote_pin(thrum_future *future) {
+    const thrum_backend *backend = NULL;
+    thrum__raw_lock_acquire(&cancelling);
+    if (!thrum__task_done(future)) {
+        backend = future->pool->backend;
+        thrum__state_add(future->pool, THRUM__POOL_PINNED);
+    }
+    thrum__raw_lock_release(&cancelling);
+    return backend;
+}
+
+void thrum__remote_unpin(thrum_executor *pool) {
+    thrum__state_add(pool, -THRUM__POOL_PINNED);
+    thrum__pool_nudge(pool);
+}
+
 void thrum__remote_child_after_fork(void) {
     cancelling = (thrum__raw_lock){0};
     thrum__remote_text_child_after_fork();
@@ -123,6 +139,10 @@ bool thrum__remote_take(thrum_future *future) {
 
 void thrum__remote_succeed(thrum_future *future) {
     thrum__task_complete(future, THRUM__TASK_OK, THRUM__TASK_REF);
+}
+
+bool thrum__remote_succeed_quietly(thrum_future *future) {
+    return thrum__task_finish_unhooked(future, THRUM__TASK_OK, THRUM__TASK_REF);
 }
 
 void thrum__remote_fail(thrum_future *future, const thrum_failure *failure) {
@@ -186,7 +206,4 @@ void thrum__remote_complain(const char *format, ...) {
     thrum__complain("%s", line);
 }
 
-void thrum__backend_rested(thrum_executor *executor) {
-    thrum__state_add(executor, -THRUM__POOL_PINNED);
-    thrum__pool_nudge(executor);
-}
+void thrum__backend_rested(thrum_executor *executor) { thrum__remote_unpin(executor); }

@@ -51,6 +51,13 @@ static inline bool thrum__remote_is(const thrum_future *future) {
 /* As thrum_future_cancel(), for such a record. */
 bool thrum__remote_cancel_any(thrum_future *future);
 
+/* Who is about to wait for `future`, such a record: looks for a moment whether it becomes done. Returns whether it is. */
+bool thrum__remote_help(thrum_future *future);
+
+/* Lets a pool stay, for who has a future of it in hand. Returns its backend; NULL, nothing being done, if that is done. */
+const thrum_backend *thrum__remote_pin(thrum_future *future);
+void thrum__remote_unpin(thrum_executor *pool);
+
 /* In the child of a fork. */
 void thrum__remote_child_after_fork(void);
 void thrum__remote_text_child_after_fork(void);

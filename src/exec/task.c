@@ -47,6 +47,22 @@ uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop) {
     return word;
 }
 
+bool thrum__task_finish_unhooked(thrum_future *task, uint32_t state, uint32_t drop) {
+    uint32_t word = thrum__load_relaxed(&task->word);
+    uint32_t done;
+    do {
+        if (word & THRUM__TASK_HOOKS)
+            return false;
+        done = (word & ~(uint32_t)THRUM__TASK_STATE) + state - drop;
+        /* release: pairs with thrum__task_word(), thrum__task_unref() */
+    } while (!thrum__cas_release(&task->word, &word, done));
+    if (word & THRUM__TASK_WAITERS)
+        wake(task);
+    if (THRUM__UNLIKELY(done < THRUM__TASK_REF))
+        thrum__task_died(task, thrum__task_word(task));
+    return true;
+}
+
 bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop) {
     uint32_t word = thrum__task_finish(task, state, drop);
     if (word & THRUM__TASK_HOOKS)

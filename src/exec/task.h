@@ -151,6 +151,9 @@ bool thrum__task_complete(thrum_future *task, uint32_t state, uint32_t drop);
  * for that. */
 uint32_t thrum__task_finish(thrum_future *task, uint32_t state, uint32_t drop);
 
+/* The same for a claimed task that has no hooks. Returns false, nothing being done, if it has. */
+bool thrum__task_finish_unhooked(thrum_future *task, uint32_t state, uint32_t drop);
+
 /* Completes a claimed task with a copy of `failure`. `thread`: overrides its name of a thread, if
  * not NULL. */
 void thrum__task_fail(thrum_future *task, const thrum_failure *failure, const char *thread,
@@ -183,7 +186,8 @@ void thrum__task_pass_failure(thrum_future *from, thrum_future *to);
 
 /* Returns the word, with what the one who completed the task wrote, if it is done. */
 static inline uint32_t thrum__task_word(const thrum_future *task) {
-    /* acquire: pairs with thrum__task_finish(), thrum__submit_late() */
+    /* acquire: pairs with thrum__task_finish(), thrum__task_finish_unhooked(),
+     * thrum__submit_late() */
     return thrum__load_acquire(&task->word);
 }
 

@@ -152,6 +152,9 @@ extern thrum__strand *thrum__strand_main;
  * another CPU: a CPU is free for both, and the last waker was not on this one. */
 bool thrum__strand_may_spin(const thrum__strand *self);
 
+/* The same of one that is not of this process: a CPU is free for `n` of its kind. */
+bool thrum__strand_may_spin_beside(const thrum__strand *self, uint32_t n);
+
 /* OS threads. */
 extern const thrum__strand_ops thrum__strand_os;
 

@@ -47,6 +47,12 @@ bool thrum__strand_may_spin(const thrum__strand *self) {
            thrum__load_relaxed(&self->waker_cpu) != thrum__cpu_current();
 }
 
+bool thrum__strand_may_spin_beside(const thrum__strand *self, uint32_t n) {
+    uint32_t own = self->counted ? 0 : 1;
+    return self->ops == &thrum__strand_os &&
+           thrum__load_relaxed(&awake) + own + n <= cpus_allowed();
+}
+
 static bool take_token(thrum__strand *self) {
     /* acquire: pairs with os_unpark() */
     if (thrum__load_acquire(&self->word) != TOKEN)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thrum/processes.h>
 #include <unistd.h>
@@ -42,13 +41,6 @@ THRUM_TASK(void, die, (int, how)) {
     if (how < 0)
         _exit(-how);
     kill(getpid(), how);
-}
-
-/* Something that is no frame, or a result that nobody wants, on every socket that it finds; then it works on. */
-THRUM_TASK(void, talk_nonsense, (int, kind)) {
-    uint64_t frame[4] = {UINT64_C(0x74680001) | (uint64_t)kind << 32, 0, 12345, 0};
-    for (int fd = 3; fd < 64; fd++)
-        (void)send(fd, frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 THRUM_TASK(void, stop_itself) { kill(getpid(), SIGSTOP); }
@@ -185,23 +177,6 @@ static void test_a_killed_worker(void **state) {
 static void test_a_worker_that_exits(void **state) {
     (void)state;
     check_death(-7, "exited with code 7");
-}
-
-static void test_a_worker_that_talks_nonsense(void **state) {
-    (void)state;
-    thrum_executor *pool = pool_of(1, NULL);
-    for (int kind = 0; kind < 10; kind++) {
-        thrum_future *bad, *good;
-        double value = 0;
-        assert_int_equal(talk_nonsense_submit(pool, &bad, kind), 0);
-        assert_int_equal(area_submit(pool, &good, kind, 2), 0);
-        assert_int_equal(area_result(good, &value), 0);
-        assert_true(value == 2.0 * kind);
-        assert_int_equal(talk_nonsense_result(bad), -EPIPE);
-        thrum_future_free(good);
-        thrum_future_free(bad);
-    }
-    thrum_executor_free(pool);
 }
 
 static void test_cancel(void **state) {
@@ -388,8 +363,7 @@ static void test_no_orphan(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_tasks_run_elsewhere), cmocka_unit_test(test_many),
            cmocka_unit_test(test_a_failure_travels_whole), cmocka_unit_test(test_a_killed_worker),
-           cmocka_unit_test(test_a_worker_that_exits), cmocka_unit_test(test_a_worker_that_talks_nonsense),
-           cmocka_unit_test(test_cancel),
+           cmocka_unit_test(test_a_worker_that_exits),  cmocka_unit_test(test_cancel),
            cmocka_unit_test(test_time_limit),
            cmocka_unit_test(test_a_worker_is_replaced_after_its_tasks),
            cmocka_unit_test(test_retries), cmocka_unit_test(test_initializer),

@@ -15,6 +15,8 @@ typedef struct fake {
     thrum_executor *executor;
     thrum__remote_task tasks[8];
     int n, n_cancelled, n_closed, n_freed, refuse;
+    bool quiet;
+    int attends, n_attended, n_taken, n_left; /* attends: what attend() returns */
     bool cancel;
 } fake;
 
@@ -23,7 +25,7 @@ static fake it;
 static int open_fake(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
     if (opts->max_workers == 7)
         return -ENOTSUP;
-    it = (fake){.executor = executor};
+    it = (fake){.executor = executor, .attends = -1};
     *state = &it;
     return 0;
 }
@@ -51,8 +53,30 @@ static void stats_fake(void *state, thrum_executor_stats *stats) {
     stats->submitted = (uint64_t)((fake *)state)->n;
 }
 
+/* The task that somebody waits for has been done elsewhere, as he finds out himself. */
+static int attend(void *state) {
+    fake *self = state;
+    self->n_attended += self->attends >= 0;
+    return self->attends;
+}
+
+static bool look(void *state) {
+    fake *self = state;
+    thrum__remote_task *task = &self->tasks[0];
+    if (self->n_taken++ == 0) {
+        assert_true(thrum__remote_take(task->future));
+        task->type->run(task->args, task->result);
+        self->quiet = thrum__remote_succeed_quietly(task->future);
+        if (!self->quiet)
+            thrum__remote_succeed(task->future);
+    }
+    return true;
+}
+
+static void leave(void *state) { ((fake *)state)->n_left++; }
+
 static const thrum_backend backend = {open_fake, submit_fake, cancelled, close_fake, free_fake,
-                                      stats_fake, NULL, NULL};
+                                      stats_fake, NULL, NULL, attend, look, leave};
 
 THRUM_TASK(int, twice, (int, x)) { return 2 * x; }
 
@@ -106,6 +130,38 @@ static void test_a_typed_task_goes_there_and_back(void **state) {
     thrum_executor_stats stats;
     thrum_executor_get_stats(*state, &stats);
     assert_int_equal(stats.submitted, 3);
+}
+
+static void test_who_waits_looks_himself(void **state) {
+    thrum_future *f;
+    int value = 0;
+    it.attends = 0;
+    assert_int_equal(twice_submit(*state, &f, 21), 0);
+    assert_int_equal(twice_result(f, &value), 0);
+    assert_int_equal(value, 42);
+    assert_true(it.quiet);
+    assert_int_equal(it.n_attended, 1);
+    assert_int_equal(it.n_left, 1);
+    assert_int_equal(twice_result(f, &value), 0);
+    assert_int_equal(it.n_attended, 1);
+    thrum_future_free(f);
+}
+
+static void none(thrum_future *future, void *arg) {
+    (void)future;
+    ++*(int *)arg;
+}
+
+static void test_callbacks_are_not_for_who_waits(void **state) {
+    thrum_future *f;
+    int calls = 0;
+    it.attends = 0;
+    assert_int_equal(nothing_submit(*state, &f), 0);
+    assert_int_equal(thrum_future_add_done_callback(f, none, &calls), 0);
+    assert_int_equal(nothing_result(f), 0);
+    assert_false(it.quiet);
+    assert_int_equal(calls, 1);
+    thrum_future_free(f);
 }
 
 static int unread;
@@ -266,6 +322,8 @@ static void test_in_the_child_of_a_fork(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_a_typed_task_goes_there_and_back),
+                                       TEST(test_who_waits_looks_himself),
+                                       TEST(test_callbacks_are_not_for_who_waits),
                                        TEST(test_a_failure_is_whole_and_not_lost),
                                        TEST(test_cancel_of_what_waits_and_of_what_runs),
                                        TEST(test_what_it_cannot_do_is_refused),
