@@ -152,13 +152,13 @@ static int new_then(thrum__then **made, thrum_future *source, thrum_executor *po
     out->fn = thrum__then_run;
     out->value = it;
     out->next = source;
+    *made = it;
     int rc = timed(opts) ? thrum__options_arm(out) : 0;
     if (rc != 0) {
         thrum__options_free(out->options);
         thrum__task_recycle(out);
         free(it);
     }
-    *made = it;
     return rc;
 }
 

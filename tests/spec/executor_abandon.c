@@ -169,7 +169,8 @@ static void call_exit(thrum_future *future, void *arg) {
 
 static void start_waiting(void) {
     thrum_event_clear(&started);
-    (void)spec_start(wait_for_the_last, NULL);
+    if (thrum_thread_start(NULL, wait_for_the_last, NULL, NULL) != 0)
+        _exit(3);
     thrum_event_wait(&started);
 }
 
@@ -194,11 +195,17 @@ static int exit_in_a_callback_of_what_breaks(void) {
     return 0;
 }
 
-static void test_exit_in_a_callback(void **state) {
+static void test_exit_in_a_callback_of_shutdown(void **state) {
     (void)state;
     spec_needs_os("an exit() of a program");
+    spec_skip_under_tsan("counts workers that left before the end of the program saw the pool");
     spec_exits(exit_in_a_callback_of_shutdown, CODE, &end);
     assert_string_equal(end.text, "result -125\n"); /* -ECANCELED */
+}
+
+static void test_exit_in_a_callback_of_what_breaks(void **state) {
+    (void)state;
+    spec_needs_os("an exit() of a program");
     spec_exits(exit_in_a_callback_of_what_breaks, CODE, &end);
     assert_int_equal(spec_count_text(end.text, "result -5\n"), 1); /* -EIO */
 }
@@ -291,7 +298,8 @@ static void test_pthread_exit_in_a_callback_of_free(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_a_callback_may_wait_for_another_that_is_cancelled),
            cmocka_unit_test(test_a_future_lives_as_long_as_its_callbacks),
            cmocka_unit_test(test_a_callback_may_wait_for_another_that_fails),
-           cmocka_unit_test(test_exit_in_a_callback),
+           cmocka_unit_test(test_exit_in_a_callback_of_shutdown),
+           cmocka_unit_test(test_exit_in_a_callback_of_what_breaks),
            cmocka_unit_test(test_exit_in_the_excepthook),
            cmocka_unit_test(test_exit_in_a_callback_of_free),
            cmocka_unit_test(test_pthread_exit_in_a_callback_of_free));
