@@ -110,7 +110,7 @@ void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand) {
     thrum__told_close(&hand->told);
     thrum__buffer_free(&hand->in);
     thrum__buffer_free(&hand->out);
-    *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {-1, -1}};
+    *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
     pool->n_hands--;
 }
 

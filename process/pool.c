@@ -122,7 +122,7 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     if (rc != 0)
         return rc;
     for (int i = 0; i < pool->max_workers; i++)
-        pool->hands[i] = (thrum__hand){.place = i, .socket = -1, .child = {-1, -1}};
+        pool->hands[i] = (thrum__hand){.place = i, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
     return thrum_thread_start(&pool->thread, thrum__processes_main, pool,
                               &(thrum_thread_opts){.name = pool->name, .daemon = true});
 }

@@ -27,7 +27,7 @@ static int square(const void *item, void *result) {
 }
 
 static void check_squares(thrum_executor *pool, size_t n, const thrum_map_opts *opts) {
-    double *in = malloc((n + 1) * sizeof *in), *out = calloc(n + 1, sizeof *out);
+    double *in = calloc(n + 1, sizeof *in), *out = calloc(n + 1, sizeof *out);
     for (size_t i = 0; i < n; i++)
         in[i] = (double)i;
     assert_int_equal(thrum_map(pool, square, in, n, sizeof *in, out, sizeof *out, opts), 0);
