@@ -132,7 +132,7 @@ static void sum_large(thrum_executor *pool) {
 static void run_round(int *kills, int *lost, int *before, int round) {
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = WORKERS});
-    thrum_shared *shared;
+    thrum_shared *shared = NULL;
     thrum_thread *thread;
     void *killed = NULL;
     if (!pool || thrum_shared_create(&shared, NULL, sizeof items + sizeof results, NULL) != 0)
