@@ -4,23 +4,27 @@
  * over. The task that is run first may wait for all others, so one that is left to its worker is lost. With -DONE the
  * pool has one slot, and an outside strand helps once; with -DFAILS a start of a thread may fail; with -DINIT each
  * worker is initialised first, which may wait for all tasks; with -DCLOSE the pool is shut down at any
- * moment, and a submit from outside may be late.
+ * moment, and a submit from outside may be late; with -DWAITS the pool has one slot, which a task leaves to wait for
+ * another, and comes back to although another may have it by then.
  *
- * Holds: every task that is taken is run with nobody submitting more; slots, states and places are kept count of; a
- * pool that is shut down comes to rest, and who waits for that learns of it.
+ * Holds: every task that is taken is run with nobody submitting more; slots, states and places are kept count of;
+ * where more run than there are slots, `excess` says so, or somebody is about to; a pool that is shut down comes to
+ * rest, and who waits for that learns of it.
  *
  * Variants: ONE
  * Variants: FAILS
  * Variants: IDLE
  * Variants: INIT
  * Variants: CLOSE
+ * Variants: WAITS
  * Mutants: MUTANT_LOOK_BEFORE_ANNOUNCE MUTANT_STATE_READ_EARLY MUTANT_LOOKS_UNLOCKED
  *          MUTANT_NEXT_NOT_WOKEN MUTANT_NEXT_LOOKED_FOR_EARLY MUTANT_WOKEN_NOT_SEARCHING
  *          MUTANT_LEAVES_WITHOUT_LOOK MUTANT_TIMEOUT_DROPS_GRANT MUTANT_SLOT_BACK_WITHOUT_LOOK
  *          MUTANT_BATCH_UNSEEN MUTANT_START_RELIED_ON MUTANT_COUNTED_START_REFUSES
  *          MUTANT_FIRST_STARTS_TOGETHER MUTANT_INITIALIZER_RELIED_ON
  *          MUTANT_INITIALIZES_WITHOUT_LOOK MUTANT_START_NOT_NUDGED MUTANT_LEAVER_NOT_NUDGED
- *          MUTANT_LEAVING_BEFORE_WORK */
+ *          MUTANT_LEAVING_BEFORE_WORK MUTANT_WAITS_WITHOUT_LOOK
+ *          MUTANT_EXCESS_SET_EARLY MUTANT_EXCESS_CLEARED_LATE */
 #ifdef MUTANT_SLOT_BACK_WITHOUT_LOOK
 #define ONE
 #endif
@@ -56,7 +60,17 @@
 #define CLOSE
 #endif
 
-#ifdef ONE
+#ifdef MUTANT_WAITS_WITHOUT_LOOK
+#define WAITS
+#endif
+#ifdef MUTANT_EXCESS_SET_EARLY
+#define WAITS
+#endif
+#ifdef MUTANT_EXCESS_CLEARED_LATE
+#define WAITS
+#endif
+
+#if defined(ONE) || defined(WAITS)
 #define MAX 1
 #else
 #define MAX 2
@@ -100,6 +114,14 @@ byte fails = 1;
 byte initializing;             /* under the bucket lock */
 byte queued;                   /* submitted and not started */
 #endif
+#ifdef WAITS
+byte blocked;
+bool excess;
+byte about;                    /* ghost: who has changed the state and is about to set `excess` */
+#define BLOCKED blocked
+#else
+#define BLOCKED 0
+#endif
 #ifdef CLOSE
 bool closed, leaving;          /* flags of the state */
 byte refused_tasks;
@@ -109,6 +131,11 @@ bool at_rest;                  /* ghost: who closed the pool knows */
 
 #include "wake.inc"
 
+#ifdef WAITS
+#define GOING_ON going_on
+#else
+#define GOING_ON true
+#endif
 #ifdef CLOSE
 #define GOING going
 #define POOL_LOCALS byte what; bool seen, off, first, failed, refused, only_wake, batch, nudged
@@ -144,6 +171,59 @@ inline take(worker) {
     fi
 }
 
+#ifdef WAITS
+/* Short, or (one of them) until another has been run, having left the slot: thrum__pool_block(), thrum__pool_unblock(). */
+inline execute() {
+    got = false;
+    assert(busy <= MAX || excess || about > 0);
+    if
+    :: atomic { !long_taken -> long_taken = true; busy--; blocked++ };
+#ifndef MUTANT_WAITS_WITHOUT_LOOK
+       visible();
+#endif
+       if
+       :: seen -> seen = false; notify(); assert(!refused)
+       :: else
+       fi;
+       ran > 0;
+#ifdef MUTANT_EXCESS_SET_EARLY
+       atomic { excess = busy >= MAX };
+       atomic { busy++; blocked-- }
+#else
+       atomic { busy++; blocked--; off = busy > MAX; about = about + off };
+       if
+       :: off -> atomic { excess = true; about--; off = false }
+       :: else
+       fi
+#endif
+    :: true
+    fi;
+    ran++
+}
+
+/* may_go_on(), too_many(): sets `going_on`. */
+inline may_go_on() {
+    going_on = true;
+    if
+    :: excess ->
+#ifdef MUTANT_EXCESS_CLEARED_LATE
+       off = busy > MAX;
+       excess = false;
+#else
+       atomic { excess = false; about++ };
+       off = busy > MAX;
+#endif
+       if
+       :: off -> atomic { going_on = false; off = false; excess = true }
+       :: else
+       fi;
+#ifndef MUTANT_EXCESS_CLEARED_LATE
+       about--
+#endif
+    :: else
+    fi
+}
+#else
 /* Short, or (one of them, if there are others to run them) until all others have been run. */
 inline execute() {
     atomic {
@@ -160,6 +240,9 @@ inline execute() {
         ran++
     }
 }
+
+inline may_go_on() { skip }
+#endif
 
 inline take_slot() {
     atomic {
@@ -191,7 +274,12 @@ inline work() {
        :: else
        fi;
        do
-       :: got -> execute(); take(true);
+       :: got -> execute();
+          may_go_on();
+          if
+          :: GOING_ON -> take(true)
+          :: else
+          fi;
 #ifndef MUTANT_BATCH_UNSEEN
           if
           :: batch -> notify()
@@ -385,6 +473,9 @@ proctype worker(byte me) {
     LOCALS;
     POOL_LOCALS;
     bool timed, staying;
+#ifdef WAITS
+    bool going_on;
+#endif
 #ifdef CLOSE
     bool going, idle_and_closed, granted[PLACES];
 #endif
