@@ -43,9 +43,9 @@ typedef enum thrum_overflow {
     THRUM_OVERFLOW_REFUSE,     /* returns -EAGAIN */
     THRUM_OVERFLOW_CALLER_RUNS /* runs the task itself, at once: beside max_workers others, and, on
                                 * a thread that is no worker, without a call of the initializer.
-                                * Then it does so with up to 15 more (a 64th of the limit) before it
-                                * looks for room; those who submit at the same moment may pass the
-                                * limit by a task each */
+                                * Then it does so with up to 15 more (a 64th of the limit), as long
+                                * as all workers are busy, before it looks for room; those who submit
+                                * at the same moment may pass the limit by a task each */
 } thrum_overflow;
 
 /* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h) and

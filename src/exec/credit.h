@@ -9,12 +9,10 @@
 #include <stdint.h>
 #include <thrum/executor.h>
 
-/* counting: 0 free, 1 held by who counts; only tried */
 typedef struct thrum__credit {
-    uint32_t left; /* tasks that may be queued before somebody counts; lowered by who takes one,
-                    * never below 0 */
+    uint64_t left; /* bits 0-31: tasks that may be queued before somebody counts, lowered by who
+                    * takes one; bits 32-63: goes up by one with each count */
     uint32_t own;  /* relaxed: since then, tasks that their submitters ran; 0: there was room */
-    uint32_t counting;
     uint32_t limit; /* read-only; 0: there is none */
 } thrum__credit;
 

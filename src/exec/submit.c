@@ -6,6 +6,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "exec/options.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 
 bool thrum__pool_inside(const thrum_executor *pool) {
@@ -78,13 +79,13 @@ static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally, 
 }
 
 /* The first strand that runs a task as its submitter has a counter to itself. */
-static void run_alone(thrum_executor *pool, thrum_executor *slot, thrum_future *task) {
+static void run_alone(thrum_executor *pool, thrum_future *task) {
     uint32_t id = thrum__strand_self()->id, caller = thrum__load_relaxed(&pool->caller);
     const uint32_t drop = THRUM__TASK_REF | THRUM__TASK_ALONE;
     if (caller == id || (caller == 0 && thrum__cas_relaxed(&pool->caller, &caller, id)))
-        run_here(slot, task, &pool->caller_ran_itself, drop | THRUM__TASK_OWN_TALLY);
+        run_here(NULL, task, &pool->caller_ran_itself, drop | THRUM__TASK_OWN_TALLY);
     else
-        run_here(slot, task, &pool->caller_ran, drop);
+        run_here(NULL, task, &pool->caller_ran, drop);
 }
 
 /* The task was not made: what it would have owned goes. */
@@ -95,23 +96,44 @@ static int not_made(int rc, uint32_t flags, void *arg, thrum__options *options) 
     return rc;
 }
 
+static void unpin(void *arg) {
+    thrum_executor *pool = arg;
+    if (pool && !thrum__pool_gone(pool) &&
+        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
+        thrum__pool_nudge(pool);
+}
+
+/* The pool is PINNED: this task is beside max_workers others, and takes no slot from them. */
+static void run_beside(thrum_executor *pool, thrum_future *task) {
+    thrum__pinned pinned; /* not filled: most of it is for failures */
+    pthread_cleanup_push(unpin, pool);
+    thrum__pinned_begin(&pinned, pool);
+    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    run_alone(pool, task);
+    pthread_cleanup_pop(1);
+    pthread_cleanup_pop(1);
+}
+
 int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                        uint32_t flags, thrum__options *options) {
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
     if (!thrum__strand_alias_enter(thrum__strand_self()))
         return not_made(-ENOMEM, flags, arg, options);
-    thrum_executor *slot = thrum__pool_worker(pool) ? NULL : pool;
-    int rc = refusal(pool, thrum__state_add(pool, slot ? THRUM__POOL_BUSY : 0));
+    thrum_executor *pinned = thrum__pool_worker(pool) ? NULL : pool;
+    int rc = refusal(pool, thrum__state_add(pool, pinned ? THRUM__POOL_PINNED : 0));
     thrum_future *task = NULL;
     if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
     if (rc != 0) {
-        release(slot);
+        unpin(pinned);
         thrum__strand_alias_leave(thrum__strand_self());
         return not_made(rc, flags, arg, options);
     }
     add_options(task, options);
-    run_alone(pool, slot, task);
+    if (pinned)
+        run_beside(pool, task);
+    else
+        run_alone(pool, task);
     if (out)
         *out = task;
     return 0;

@@ -190,8 +190,113 @@ static void test_a_large_limit_and_caller_runs(void **state) {
     thrum_executor_free(pool);
 }
 
+/* It looks for room at once where workers have nothing to do: its tasks may be long. */
+static void test_caller_runs_leaves_no_worker_idle(void **state) {
+    (void)state;
+    thrum_executor_stats stats;
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = LARGE, .overflow = THRUM_OVERFLOW_CALLER_RUNS});
+    reset();
+    thrum_future *held = submit(pool, wait_for_go, NULL);
+    thrum_event_wait(&started);
+    submit_many(pool, LARGE + 1);
+    thrum_event_set(&go);
+    result_of(held);
+    do {
+        spec_yield();
+        thrum_executor_get_stats(pool, &stats);
+    } while (stats.queued > 0 || stats.idle == 0);
+    submit_many(pool, BETWEEN_LOOKS);
+    thrum_executor_get_stats(pool, &stats);
+    assert_int_equal(stats.caller_ran, 1);
+    thrum_executor_free(pool);
+}
+
+static thrum_executor *limited_pool;
+static thrum_event others_ran;
+
+static void *submit_another(void *arg) {
+    assert_int_equal(thrum_submit(limited_pool, NULL, wait_for_go, arg), 0);
+    return arg;
+}
+
+/* Run by who submits it, until the idle worker has run what another thread submits meanwhile. */
+static void *wait_for_another(void *arg) {
+    thrum_executor_stats stats;
+    thrum_event_set(&go);
+    do {
+        spec_yield();
+        thrum_executor_get_stats(limited_pool, &stats);
+    } while (stats.queued > 0 || stats.idle == 0);
+    thrum_event_clear(&started);
+    spec_join(spec_start(submit_another, NULL));
+    thrum_event_wait(&started);
+    thrum_event_set(&others_ran);
+    return arg;
+}
+
+static void test_caller_runs_beside_all_workers(void **state) {
+    (void)state;
+    thrum_future *futures[3];
+    thrum_event_clear(&others_ran);
+    thrum_executor *pool = limited_pool = limited(THRUM_OVERFLOW_CALLER_RUNS);
+    fill(pool, futures);
+    result_of(submit(pool, wait_for_another, NULL));
+    assert_true(thrum_event_is_set(&others_ran));
+    finish(pool, futures);
+}
+
+enum { SUBMITTERS = 4, EACH = 16, ROUNDS = 200 };
+
+static uint32_t at_start;
+
+static void *submit_each(void *arg) {
+    __atomic_fetch_add(&at_start, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&at_start, __ATOMIC_RELAXED) < SUBMITTERS)
+        spec_yield();
+    submit_many(limited_pool, EACH);
+    return arg;
+}
+
+/* Several who submit at once, and count the queue at once. */
+static thrum_executor_stats submit_together(size_t limit, bool blocked) {
+    thrum_executor_stats stats;
+    thrum_future *held = NULL;
+    spec_team team = {.n = 0};
+    thrum_executor *pool = limited_pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = limit, .overflow = THRUM_OVERFLOW_CALLER_RUNS});
+    reset();
+    __atomic_store_n(&at_start, 0, __ATOMIC_RELAXED);
+    if (blocked) {
+        held = submit(pool, wait_for_go, NULL);
+        thrum_event_wait(&started);
+    }
+    spec_team_start(&team, SUBMITTERS, submit_each, NULL);
+    spec_team_join(&team);
+    thrum_executor_get_stats(pool, &stats);
+    thrum_event_set(&go);
+    if (held)
+        result_of(held);
+    thrum_executor_free(pool);
+    return stats;
+}
+
+/* They neither run what there is room for, nor pass the limit by more than one each. */
+static void test_caller_runs_counts_room(void **state) {
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        assert_int_equal(submit_together(SUBMITTERS * EACH, false).caller_ran, 0);
+        thrum_executor_stats stats = submit_together(EACH, true);
+        assert_true(stats.queued >= EACH && stats.queued < EACH + SUBMITTERS);
+        assert_int_equal(stats.queued + stats.caller_ran, SUBMITTERS * EACH);
+    }
+}
+
 SPEC_TESTS(cmocka_unit_test(test_overflow_refuse), cmocka_unit_test(test_overflow_caller_runs),
            cmocka_unit_test(test_overflow_block),
            cmocka_unit_test(test_shutdown_frees_blocked_submitters),
            cmocka_unit_test(test_a_worker_never_waits_for_room),
-           cmocka_unit_test(test_a_large_limit_and_caller_runs));
+           cmocka_unit_test(test_a_large_limit_and_caller_runs),
+           cmocka_unit_test(test_caller_runs_leaves_no_worker_idle),
+           cmocka_unit_test(test_caller_runs_beside_all_workers),
+           cmocka_unit_test(test_caller_runs_counts_room));
