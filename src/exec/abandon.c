@@ -65,9 +65,11 @@ static void complete(thrum_executor *pool, thrum_future *task, const thrum_failu
 }
 
 /* What was taken from a pool and is done. A part of its own: exit() in the excepthook does not keep
- * callbacks from being called. */
+ * continuations from their end, and callbacks from being called. */
 typedef struct abandoned {
     thrum__part part;
+    thrum_executor *pool;
+    const thrum_failure *failure;
     thrum_future *first; /* of those that a reference is left of */
     thrum__link calls;
 } abandoned;
@@ -76,6 +78,7 @@ typedef struct abandoned {
 static void let_go(void *arg) {
     abandoned *it = arg;
     pthread_cleanup_push(let_go, it);
+    (void)thrum__then_abandon(it->pool, it->failure, &it->calls);
     for (thrum_future *task; (task = it->first) != NULL;) {
         it->first = task->next;
         thrum__task_unref(task);
@@ -92,11 +95,12 @@ static void desert(thrum__part *part) { let_go(THRUM__MEMBER(abandoned, part, pa
 void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure) {
     static thrum__whole nothing; /* read-only */
     abandoned it; /* not filled: most of it is for failures */
+    it.pool = pool;
+    it.failure = failure;
     it.first = take_all(pool);
     thrum__list_init(&it.calls);
     for (thrum_future *task = it.first; task; task = task->next)
         complete(pool, task, failure, &it.calls);
-    (void)thrum__then_abandon(pool, failure, &it.calls);
     thrum__part_begin(&it.part, &nothing);
     it.part.desert = desert;
     let_go(&it);

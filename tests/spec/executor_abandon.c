@@ -240,6 +240,28 @@ static void test_exit_in_the_excepthook(void **state) {
     assert_string_equal(end.text, "called -5\n"); /* -EIO */
 }
 
+/* The failure of a continuation without a future is reported while others are not done yet. */
+static int exit_in_the_excepthook_of_a_continuation(void) {
+    open_pool(fail_when_told);
+    promise = thrum_future_new();
+    thrum_set_excepthook(exit_for_a_task, NULL);
+    thrum_future_then(promise, NULL, pool, pass, NULL);
+    thrum_future_then(promise, &futures[1], pool, pass, NULL);
+    thrum_future_add_done_callback(futures[1], say_called, NULL);
+    thrum_submit(pool, &futures[0], nothing, NULL);
+    thrum_future_add_done_callback(futures[0], say_called, NULL);
+    thrum_event_set(&go);
+    thrum_event_wait(&never);
+    return 0;
+}
+
+static void test_exit_in_the_excepthook_of_a_continuation(void **state) {
+    (void)state;
+    spec_needs_os("an exit() of a program");
+    spec_exits(exit_in_the_excepthook_of_a_continuation, CODE, &end);
+    assert_string_equal(end.text, "called -5\ncalled -5\n"); /* -EIO */
+}
+
 /* Continuations that wait for a promise stand in the pool when it is freed. */
 static void chain(void (*first)(thrum_future *, void *)) {
     open_pool(NULL);
@@ -301,5 +323,6 @@ SPEC_TESTS(cmocka_unit_test(test_a_callback_may_wait_for_another_that_is_cancell
            cmocka_unit_test(test_exit_in_a_callback_of_shutdown),
            cmocka_unit_test(test_exit_in_a_callback_of_what_breaks),
            cmocka_unit_test(test_exit_in_the_excepthook),
+           cmocka_unit_test(test_exit_in_the_excepthook_of_a_continuation),
            cmocka_unit_test(test_exit_in_a_callback_of_free),
            cmocka_unit_test(test_pthread_exit_in_a_callback_of_free));
