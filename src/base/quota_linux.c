@@ -24,10 +24,20 @@ typedef struct places {
     char beginning[PATH_SIZE]; /* which of its groups that shows */
 } places;
 
+/* Writes `path` behind `folder`. Returns whether there was room for both. */
+static bool join(char *whole, size_t size, const char *folder, const char *path) {
+    int n = snprintf(whole, size, "%s%s", folder, path);
+    return n >= 0 && (size_t)n < size;
+}
+
 static FILE *open_below(const char *root, const char *path) {
     char whole[PATH_SIZE];
-    int n = snprintf(whole, sizeof whole, "%s%s", root, path);
-    return n > 0 && (size_t)n < sizeof whole ? fopen(whole, "re") : NULL;
+    return join(whole, sizeof whole, root, path) ? fopen(whole, "re") : NULL;
+}
+
+static FILE *open_in(const char *root, const char *folder, const char *name) {
+    char path[PATH_SIZE];
+    return join(path, sizeof path, folder, name) ? open_below(root, path) : NULL;
 }
 
 static bool read_line(char *line, FILE *file) {
@@ -85,9 +95,8 @@ static bool find_mount(places *it, char *line) {
 }
 
 static bool read_number(const char *root, const char *folder, const char *name, long long *value) {
-    char path[PATH_SIZE + 32], text[32] = "";
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = open_below(root, path);
+    char text[32] = "";
+    FILE *file = open_in(root, folder, name);
     bool got = file && fscanf(file, "%31s", text) == 1 && sscanf(text, "%lld", value) == 1;
     if (file)
         fclose(file);
@@ -96,9 +105,7 @@ static bool read_number(const char *root, const char *folder, const char *name, 
 
 /* Microseconds of CPU time in each `period`: "max 100000", "150000 100000". */
 static bool read_unified(const char *root, const char *folder, long long *quota, long long *period) {
-    char path[PATH_SIZE + 32];
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    FILE *file = open_below(root, path);
+    FILE *file = open_in(root, folder, "/cpu.max");
     bool got = file && fscanf(file, "%lld %lld", quota, period) == 2;
     if (file)
         fclose(file);
@@ -108,8 +115,8 @@ static bool read_unified(const char *root, const char *folder, long long *quota,
 static int quota_of(const places *it, const char *folder) {
     long long quota = -1, period = 0;
     bool got = it->unified ? read_unified(it->root, folder, &quota, &period)
-                           : read_number(it->root, folder, "cpu.cfs_quota_us", &quota) &&
-                                 read_number(it->root, folder, "cpu.cfs_period_us", &period);
+                           : read_number(it->root, folder, "/cpu.cfs_quota_us", &quota) &&
+                                 read_number(it->root, folder, "/cpu.cfs_period_us", &period);
     if (!got || quota <= 0 || period <= 0)
         return 0;
     long long cpus = (quota - 1) / period + 1;
@@ -134,8 +141,8 @@ static int quota_in(const char *root, bool unified) {
         size_t mounted = strlen(it->mounted);
         if (strncmp(below, up, sizeof up - 1) == 0)
             below = "";
-        snprintf(line, LINE_SIZE, "%s%s", it->mounted, below);
-        for (char *end; strlen(line) >= mounted; *end = '\0') {
+        bool whole = join(line, LINE_SIZE, it->mounted, below);
+        for (char *end; whole && strlen(line) >= mounted; *end = '\0') {
             cpus = tighter(cpus, quota_of(it, line));
             end = strrchr(line, '/');
             if (!end || end == line)
