@@ -1,62 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolbox.h"
 
-static int place_of(const char *function, const char *const *names, Py_ssize_t max, PyObject *name) {
-    for (Py_ssize_t i = 0; i < max; i++) {
-        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
+static int place_of(const signature *how, PyObject *name) {
+    for (Py_ssize_t i = 0; i < how->all; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, how->names[i]) == 0)
             return (int)i;
     }
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", how->function, name);
     return -1;
 }
 
-static int too_many(const char *function, Py_ssize_t max, Py_ssize_t given) {
-    PyErr_Format(PyExc_TypeError, "%s() takes at most %zd argument%s (%zd given)", function, max,
-                 max == 1 ? "" : "s", given);
-    return -1;
-}
-
-static int put_keyword(const char *function, const char *const *names, Py_ssize_t max,
-                       Py_ssize_t nargs, PyObject *name, PyObject *value, PyObject **out) {
-    int place = place_of(function, names, max, name);
+/* Returns 1 when it can be given by keyword only, else 0; -1 with an exception. */
+static int put_keyword(const signature *how, Py_ssize_t nargs, PyObject *name, PyObject *value,
+                       PyObject **out) {
+    int place = place_of(how, name);
     if (place < 0)
         return -1;
-    if (place < nargs) {
-        PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", function, name);
+    if (place < nargs && place < how->positional) {
+        PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", how->function,
+                     name);
         return -1;
     }
     out[place] = value;
-    return 0;
+    return place >= how->positional;
 }
 
-int parse_args(const char *function, const char *const *names, Py_ssize_t max,
-               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **out) {
-    if (nargs > max)
-        return too_many(function, max, nargs);
-    for (Py_ssize_t i = 0; i < nargs; i++)
-        out[i] = args[i];
-    Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-    for (Py_ssize_t i = 0; i < keywords; i++) {
-        if (put_keyword(function, names, max, nargs, PyTuple_GET_ITEM(kwnames, i), args[nargs + i],
-                        out) < 0)
+static int too_many(const signature *how, Py_ssize_t given, Py_ssize_t keywords) {
+    Py_ssize_t self = strchr(how->function, '.') != NULL, most = how->positional + self;
+    char least[32] = "", more[96] = "";
+    if (how->required < how->positional)
+        snprintf(least, sizeof least, "from %zd to ", how->required + self);
+    given += self;
+    if (keywords > 0)
+        snprintf(more, sizeof more, " positional argument%s (and %zd keyword-only argument%s)",
+                 given == 1 ? "" : "s", keywords, keywords == 1 ? "" : "s");
+    PyErr_Format(PyExc_TypeError, "%s() takes %s%zd positional argument%s but %zd%s %s given",
+                 how->function, least, most, *least == '\0' && most == 1 ? "" : "s", given, more,
+                 given == 1 && keywords == 0 ? "was" : "were");
+    return -1;
+}
+
+static int check_required(const signature *how, PyObject *const *out) {
+    for (Py_ssize_t i = 0; i < how->required; i++) {
+        if (out[i] == NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'",
+                         how->function, how->names[i]);
             return -1;
+        }
     }
     return 0;
 }
 
-int parse_init(const char *function, const char *const *names, Py_ssize_t max, PyObject *args,
-               PyObject *kwargs, PyObject **out) {
-    Py_ssize_t nargs = PyTuple_GET_SIZE(args), i = 0;
+/* Returns how many of them can be given by keyword only; -1 with an exception. */
+static Py_ssize_t put_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs,
+                               PyObject *kwnames, PyObject **out) {
+    Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames), only = 0;
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        int rc = put_keyword(how, nargs, PyTuple_GET_ITEM(kwnames, i), values[i], out);
+        if (rc < 0)
+            return -1;
+        only += rc;
+    }
+    return only;
+}
+
+int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
+                   PyObject **out) {
+    return put_keywords(how, values, nargs, kwnames, out) < 0 ? -1 : check_required(how, out);
+}
+
+int parse_args(const signature *how, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+               PyObject **out) {
+    for (Py_ssize_t i = 0; i < nargs && i < how->positional; i++)
+        out[i] = args[i];
+    Py_ssize_t only = put_keywords(how, args + nargs, nargs, kwnames, out);
+    if (only < 0)
+        return -1;
+    return nargs > how->positional ? too_many(how, nargs, only) : check_required(how, out);
+}
+
+int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject **out) {
+    Py_ssize_t nargs = PyTuple_GET_SIZE(args), only = 0, i = 0;
     PyObject *name, *value;
-    if (nargs > max)
-        return too_many(function, max, nargs);
-    for (Py_ssize_t n = 0; n < nargs; n++)
+    for (Py_ssize_t n = 0; n < nargs && n < how->positional; n++)
         out[n] = PyTuple_GET_ITEM(args, n);
     while (kwargs != NULL && PyDict_Next(kwargs, &i, &name, &value)) {
-        if (put_keyword(function, names, max, nargs, name, value, out) < 0)
+        int rc = put_keyword(how, nargs, name, value, out);
+        if (rc < 0)
             return -1;
+        only += rc;
     }
-    return 0;
+    return nargs > how->positional ? too_many(how, nargs, only) : check_required(how, out);
 }
 
 PyObject *repr_head(PyObject *self) {

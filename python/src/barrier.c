@@ -105,10 +105,10 @@ static int wait_for_others(barrier *self, thrum_deadline deadline) {
 
 static PyObject *wait_guarded(barrier *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *kwnames) {
-    static const char *const names[] = {"timeout"};
+    static const signature how = {"Barrier.wait", 0, 1, 1, {"timeout"}};
     PyObject *timeout = NULL;
     thrum_deadline deadline;
-    if (parse_args("wait", names, 1, args, nargs, kwnames, &timeout) < 0 ||
+    if (parse_args(&how, args, nargs, kwnames, &timeout) < 0 ||
         deadline_of(timeout == NULL || timeout == Py_None ? self->timeout : timeout, &deadline) < 0)
         return NULL;
     if (!self->open && wait_for_token(&self->gate, &self->open, THRUM_NEVER, true) == FAILED)
@@ -123,15 +123,11 @@ static PyObject *wait_guarded(barrier *self, PyObject *const *args, Py_ssize_t n
 GUARDED_ARGS(wait, barrier)
 
 static int barrier_init(PyObject *object, PyObject *args, PyObject *kwargs) {
-    static const char *const names[] = {"parties", "action", "timeout"};
+    static const signature how = {"Barrier.__init__", 1, 3, 3, {"parties", "action", "timeout"}};
     PyObject *given[3] = {NULL, NULL, NULL};
     barrier *self = (barrier *)object;
-    if (parse_init("Barrier", names, 3, args, kwargs, given) < 0)
+    if (parse_init(&how, args, kwargs, given) < 0)
         return -1;
-    if (given[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError, "Barrier() missing 1 required argument: 'parties'");
-        return -1;
-    }
     Py_ssize_t parties = PyNumber_AsSsize_t(given[0], PyExc_OverflowError);
     if (parties == -1 && PyErr_Occurred())
         return -1;

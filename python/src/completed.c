@@ -51,16 +51,11 @@ static PyObject *completed_new(toolbox *state, PyObject *items, PyObject *timeou
 
 PyObject *futures_as_completed(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames) {
-    static const char *const names[] = {"fs", "timeout"};
+    static const signature how = {"as_completed", 1, 2, 2, {"fs", "timeout"}};
     PyObject *given[2] = {NULL, Py_None};
     toolbox *state = PyModule_GetState(module);
-    if (parse_args("as_completed", names, 2, args, nargs, kwnames, given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0)
         return NULL;
-    if (given[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "as_completed() missing 1 required positional argument: 'fs'");
-        return NULL;
-    }
     PyObject *items = PySequence_List(given[0]);
     if (items == NULL)
         return NULL;

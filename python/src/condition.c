@@ -92,11 +92,11 @@ static PyObject *at_fork_reinit(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *wait(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    static const char *const names[] = {"timeout"};
-    PyObject *timeout = NULL;
+    static const signature how = {"Condition.wait", 0, 1, 1, {"timeout"}};
+    PyObject *timeout = Py_None;
     thrum_deadline deadline;
-    if (parse_args("wait", names, 1, args, nargs, kwnames, &timeout) < 0 ||
-        deadline_of(timeout, &deadline) < 0)
+    if (parse_args(&how, args, nargs, kwnames, &timeout) < 0 ||
+        deadline_if_positive(timeout, &deadline) < 0)
         return NULL;
     int result = condition_wait((condition *)self, deadline);
     return result < 0 ? NULL : PyBool_FromLong(result);
@@ -104,16 +104,11 @@ static PyObject *wait(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
 
 static PyObject *wait_for(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames) {
-    static const char *const names[] = {"predicate", "timeout"};
+    static const signature how = {"Condition.wait_for", 1, 2, 2, {"predicate", "timeout"}};
     PyObject *given[2] = {NULL, NULL};
     thrum_deadline deadline = THRUM_NEVER;
-    if (parse_args("wait_for", names, 2, args, nargs, kwnames, given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0)
         return NULL;
-    if (given[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "wait_for() missing 1 required positional argument: 'predicate'");
-        return NULL;
-    }
     PyObject *result = PyObject_CallNoArgs(given[0]);
     for (bool first = true; result != NULL; first = false) {
         int truth = PyObject_IsTrue(result);
@@ -156,10 +151,10 @@ static PyObject *notify_n(PyObject *object, Py_ssize_t n) {
 }
 
 static PyObject *notify(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    static const char *const names[] = {"n"};
+    static const signature how = {"Condition.notify", 0, 1, 1, {"n"}};
     PyObject *given = NULL;
     Py_ssize_t n = 1;
-    if (parse_args("notify", names, 1, args, nargs, kwnames, &given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, &given) < 0)
         return NULL;
     if (given != NULL) {
         n = PyNumber_AsSsize_t(given, NULL);
@@ -247,9 +242,9 @@ static int use_lock(condition *self, PyObject *lock, toolbox *state) {
 }
 
 static int condition_init(PyObject *object, PyObject *args, PyObject *kwargs) {
-    static const char *const names[] = {"lock"};
+    static const signature how = {"Condition.__init__", 0, 1, 1, {"lock"}};
     PyObject *lock = NULL;
-    if (parse_init("Condition", names, 1, args, kwargs, &lock) < 0)
+    if (parse_init(&how, args, kwargs, &lock) < 0)
         return -1;
     if (lock == NULL || lock == Py_None)
         return 0;

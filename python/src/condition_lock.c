@@ -70,10 +70,10 @@ static int blocking_of(PyObject *blocking, PyObject *timeout, thrum_deadline *de
 
 static PyObject *acquire_guarded(condition *self, PyObject *const *args, Py_ssize_t nargs,
                                  PyObject *kwnames) {
-    static const char *const names[] = {"blocking", "timeout"};
+    static const signature how = {"Condition.acquire", 0, 2, 2, {"blocking", "timeout"}};
     PyObject *given[2] = {NULL, NULL};
     thrum_deadline deadline = THRUM_NEVER;
-    if (parse_args("acquire", names, 2, args, nargs, kwnames, given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0)
         return NULL;
     int blocks = nargs == 0 && kwnames == NULL ? 1 : blocking_of(given[0], given[1], &deadline);
     if (blocks < 0)

@@ -35,7 +35,7 @@ static PyObject *event_clear_flag(PyObject *self, PyObject *unused) {
 
 static PyObject *wait_slow(event *self, PyObject *timeout) {
     thrum_deadline deadline;
-    if (deadline_of(timeout, &deadline) < 0)
+    if (deadline_if_positive(timeout, &deadline) < 0)
         return NULL;
     outcome result = park_on(&self->event, deadline);
     return result == FAILED ? NULL : Py_NewRef(result == WOKEN ? Py_True : Py_False);
@@ -43,10 +43,10 @@ static PyObject *wait_slow(event *self, PyObject *timeout) {
 
 static PyObject *event_wait(PyObject *object, PyObject *const *args, Py_ssize_t nargs,
                             PyObject *kwnames) {
-    static const char *const names[] = {"timeout"};
-    PyObject *timeout = NULL;
+    static const signature how = {"Event.wait", 0, 1, 1, {"timeout"}};
+    PyObject *timeout = Py_None;
     event *self = (event *)object;
-    if (parse_args("wait", names, 1, args, nargs, kwnames, &timeout) < 0)
+    if (parse_args(&how, args, nargs, kwnames, &timeout) < 0)
         return NULL;
     if (thrum_event_is_set(&self->event))
         Py_RETURN_TRUE;
@@ -81,8 +81,9 @@ static PyObject *get_condition(PyObject *self, void *unused) {
 }
 
 static int event_init(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static const signature how = {"Event.__init__", 0, 0, 0, {NULL}};
     (void)self;
-    return parse_init("Event", NULL, 0, args, kwargs, NULL);
+    return parse_init(&how, args, kwargs, NULL);
 }
 
 static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {

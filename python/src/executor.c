@@ -105,36 +105,36 @@ static Py_ssize_t buffersize_of(PyObject *given) {
     return size;
 }
 
-static PyObject *iterate(PyObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+static PyObject *iterate(PyObject *self, const signature *how, PyObject *const *args, Py_ssize_t nargs,
                          PyObject *kwnames, bool ordered) {
-    static const char *const names[] = {"buffersize", "timeout", "chunksize"};
-    PyObject *given[3] = {Py_None, Py_None, NULL};
+    Py_ssize_t first = nargs > 0;
+    PyObject *given[4] = {first ? args[0] : NULL, Py_None, Py_None, NULL};
     thrum_deadline deadline;
-    if (nargs < 1) {
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'fn'", name);
+    if (parse_keywords(how, args + nargs, first, kwnames, given) < 0)
         return NULL;
-    }
-    if (parse_args(name, names, ordered ? 3 : 1, args + nargs, 0, kwnames, given) < 0)
+    Py_ssize_t size = buffersize_of(given[1]);
+    if (size < 0 || deadline_of(given[2], &deadline) < 0)
         return NULL;
-    Py_ssize_t size = buffersize_of(given[0]);
-    if (size < 0 || deadline_of(given[1], &deadline) < 0)
-        return NULL;
-    PyObject *zip = PyObject_Vectorcall((PyObject *)&PyZip_Type, args + 1, (size_t)nargs - 1, NULL);
+    PyObject *zip = PyObject_Vectorcall((PyObject *)&PyZip_Type, args + first,
+                                        (size_t)(nargs - first), NULL);
     if (zip == NULL)
         return NULL;
-    PyObject *results = ordered ? make_results((executor *)self, args[0], zip, size, deadline)
-                                : make_unordered((executor *)self, args[0], zip, size);
+    PyObject *results = ordered ? make_results((executor *)self, given[0], zip, size, deadline)
+                                : make_unordered((executor *)self, given[0], zip, size);
     Py_DECREF(zip);
     return results;
 }
 
 static PyObject *map(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    return iterate(self, "map", args, nargs, kwnames, true);
+    static const signature how = {"Executor.map", 1, 1, 4,
+                                  {"fn", "buffersize", "timeout", "chunksize"}};
+    return iterate(self, &how, args, nargs, kwnames, true);
 }
 
 static PyObject *imap_unordered(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                 PyObject *kwnames) {
-    return iterate(self, "imap_unordered", args, nargs, kwnames, false);
+    static const signature how = {"ThreadPoolExecutor.imap_unordered", 1, 1, 2, {"fn", "buffersize"}};
+    return iterate(self, &how, args, nargs, kwnames, false);
 }
 
 /* The threads are at their ends: this waits for the last of them. 0, or -1 with an exception. */
@@ -180,15 +180,11 @@ static int shut_down(pool *self, bool waits, bool cancel, thrum_deadline deadlin
 
 static PyObject *shutdown(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames) {
-    static const char *const names[] = {"wait", "cancel_futures", "timeout"};
+    static const signature how = {"ThreadPoolExecutor.shutdown", 0, 1, 3,
+                                  {"wait", "cancel_futures", "timeout"}};
     PyObject *given[3] = {Py_True, Py_False, NULL};
     thrum_deadline deadline;
-    if (nargs > 1) {
-        PyErr_Format(PyExc_TypeError, "shutdown() takes at most 1 positional argument (%zd given)",
-                     nargs);
-        return NULL;
-    }
-    if (parse_args("shutdown", names, 3, args, nargs, kwnames, given) < 0 ||
+    if (parse_args(&how, args, nargs, kwnames, given) < 0 ||
         deadline_of(given[2], &deadline) < 0)
         return NULL;
     int waits = PyObject_IsTrue(given[0]), cancel = waits < 0 ? -1 : PyObject_IsTrue(given[1]);
@@ -261,14 +257,14 @@ static PyMethodDef methods[] = {
                       "worker. Returns its Future.\n\nRuntimeError after shutdown(). queue.Full when "
                       "queue_limit calls wait and overflow is 'refuse'.")},
     {"map", METHOD(map, KEYWORDS,
-                   "map($self, fn, /, *iterables, timeout=None, chunksize=1, buffersize=None)\n--\n\n"
+                   "map($self, fn, *iterables, timeout=None, chunksize=1, buffersize=None)\n--\n\n"
                    "Return an iterator equivalent to map(fn, *iterables); the calls are made by workers.\n\n"
                    "They are submitted now, or buffersize of them at a time. An exception of a call, or\n"
                    "TimeoutError after timeout seconds from now, ends the iteration and cancels the rest.\n"
                    "chunksize means nothing here.")},
     {"imap_unordered",
      METHOD(imap_unordered, KEYWORDS,
-            "imap_unordered($self, fn, /, *iterables, buffersize=None)\n--\n\nThe same as map(), but the "
+            "imap_unordered($self, fn, *iterables, buffersize=None)\n--\n\nThe same as map(), but the "
             "results come in the order in which they are there.")},
     {"shutdown",
      METHOD(shutdown, KEYWORDS,

@@ -57,6 +57,12 @@ typedef struct pool {
     PyObject *shutdown_lock; /* made when looked at */
 } pool;
 
+/* A task that a worker runs. On its stack. */
+struct frame {
+    future *task;
+    struct frame *around; /* the task that waits for this one, which runs in the place of waiting */
+};
+
 /* A thread that works. Never freed, but used again: who waits may look at one whose thread has
  * ended. */
 struct worker {
@@ -65,7 +71,7 @@ struct worker {
     struct worker *next_free;
     PyObject *context; /* what prepare_context() of a subclass makes, or NULL */
     unsigned generation;
-    future *task; /* the innermost it runs */
+    struct frame *running; /* the innermost; of a worker that waits, others read it */
     int depth;    /* how many tasks it runs in the place of waiting for them */
     bool blocked; /* its pool counts it as blocked */
     /* what it waits for without a time limit; under the lock of the circles */

@@ -135,14 +135,16 @@ static int use_contexts(pool *self, PyObject *prepare, PyObject *initializer, Py
     return ok ? 0 : -1;
 }
 
-static const char *const names[] = {"max_workers", "thread_name_prefix", "initializer", "initargs",
-                                    "context",     "queue_limit",        "overflow"};
+static const signature init_how = {
+    "ThreadPoolExecutor.__init__", 0, CONTEXT, ARGUMENTS,
+    {"max_workers", "thread_name_prefix", "initializer", "initargs", "context", "queue_limit",
+     "overflow"}};
 
 /* Takes out of `kwargs` what is not for __init__(), as a new dict; NULL with an exception. */
 static PyObject *take_unknown(PyObject *kwargs) {
     PyObject *unknown = PyDict_Copy(kwargs);
     for (int i = 0; unknown != NULL && i < ARGUMENTS; i++) {
-        PyObject *name = PyUnicode_FromString(names[i]);
+        PyObject *name = PyUnicode_FromString(init_how.names[i]);
         int has = name == NULL ? -1 : PyDict_Contains(unknown, name);
         if (has < 0 || (has > 0 && PyDict_DelItem(unknown, name) < 0))
             Py_CLEAR(unknown);
@@ -174,14 +176,9 @@ static int set_all(PyObject *object, PyObject *const *given, PyObject *prepare, 
 static int init_with(PyObject *self, PyObject *args, PyObject *kwargs, PyObject *prepare) {
     PyObject *given[ARGUMENTS] = {Py_None, NULL, Py_None, NULL, NULL, Py_None, NULL};
     PyObject *unknown = NULL;
-    if (PyTuple_GET_SIZE(args) > CONTEXT) {
-        PyErr_Format(PyExc_TypeError, "ThreadPoolExecutor() takes at most 4 positional arguments "
-                                      "(%zd given)", PyTuple_GET_SIZE(args));
-        return -1;
-    }
     if (prepare != NULL && kwargs != NULL && (unknown = take_unknown(kwargs)) == NULL)
         return -1;
-    int rc = parse_init("ThreadPoolExecutor", names, ARGUMENTS, args, kwargs, given);
+    int rc = parse_init(&init_how, args, kwargs, given);
     if (rc == 0)
         rc = set_all(self, given, prepare, unknown);
     Py_XDECREF(unknown);

@@ -149,6 +149,23 @@ int future_set_raised(future *self) {
     return rc;
 }
 
+void future_reset(future *self) {
+    PyObject **fields[] = {&self->result,    &self->exception, &self->callbacks,
+                           &self->condition, &self->waiters,   &self->thread};
+    PyObject *before[sizeof fields / sizeof *fields];
+    Py_BEGIN_CRITICAL_SECTION(self);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        before[i] = *fields[i];
+        POKE(*fields[i], NULL);
+    }
+    self->unread = false;
+    POKE(self->state, FUTURE_PENDING);
+    thrum_event_clear(&self->done);
+    Py_END_CRITICAL_SECTION();
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        Py_XDECREF(before[i]);
+}
+
 int future_cancel(future *self) {
     int rc = change(self, cancel_step, NULL);
     if (rc == CHANGED)

@@ -64,6 +64,10 @@ int future_set_result(future *self, PyObject *result);
 /* The same; borrows `exception`, an instance. */
 int future_set_exception(future *self, PyObject *exception);
 
+/* What __init__() does to one that was used: it is pending and holds nothing, but keeps its task. Who waits for it
+ * waits on. */
+void future_reset(future *self);
+
 /* Takes the exception that is set, as `except BaseException` would, and gives it to the future. */
 int future_set_raised(future *self);
 

@@ -22,44 +22,44 @@ GUARDED(cancelled, future)
 GUARDED(running, future)
 GUARDED(done, future)
 
-static PyObject *get(const char *function, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+static PyObject *get(const signature *how, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                      PyObject *kwnames, bool want_exception) {
-    static const char *const names[] = {"timeout"};
     PyObject *timeout = NULL;
     thrum_deadline deadline = THRUM_NEVER;
     if ((nargs != 0 || kwnames != NULL) &&
-        parse_args(function, names, 1, args, nargs, kwnames, &timeout) < 0)
+        parse_args(how, args, nargs, kwnames, &timeout) < 0)
         return NULL;
-    if (timeout != NULL && !future_is_done((future *)self) && deadline_of(timeout, &deadline) < 0)
+    if (timeout != NULL && !future_is_done((future *)self) &&
+        deadline_if_positive(timeout, &deadline) < 0)
         return NULL;
     return future_outcome((future *)self, deadline, want_exception);
 }
 
 static PyObject *result(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                         PyObject *kwnames) {
-    return get("result", self, args, nargs, kwnames, false);
+    static const signature how = {"Future.result", 0, 1, 1, {"timeout"}};
+    return get(&how, self, args, nargs, kwnames, false);
 }
 
 static PyObject *exception(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *kwnames) {
-    return get("exception", self, args, nargs, kwnames, true);
+    static const signature how = {"Future.exception", 0, 1, 1, {"timeout"}};
+    return get(&how, self, args, nargs, kwnames, true);
 }
 
 /* The one argument that a method has. NULL with TypeError. */
-static PyObject *only(const char *function, const char *name, PyObject *const *args,
-                      Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *only(const signature *how, PyObject *const *args, Py_ssize_t nargs,
+                      PyObject *kwnames) {
     PyObject *given = NULL;
     if (nargs == 1 && kwnames == NULL)
         return args[0];
-    if (parse_args(function, &name, 1, args, nargs, kwnames, &given) == 0 && given == NULL)
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
-                     name);
-    return given;
+    return parse_args(how, args, nargs, kwnames, &given) < 0 ? NULL : given;
 }
 
 static PyObject *set_result(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                             PyObject *kwnames) {
-    PyObject *value = only("set_result", "result", args, nargs, kwnames);
+    static const signature how = {"Future.set_result", 1, 1, 1, {"result"}};
+    PyObject *value = only(&how, args, nargs, kwnames);
     if (value == NULL || future_set_result((future *)self, value) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -67,7 +67,8 @@ static PyObject *set_result(PyObject *self, PyObject *const *args, Py_ssize_t na
 
 static PyObject *set_exception(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames) {
-    PyObject *value = only("set_exception", "exception", args, nargs, kwnames);
+    static const signature how = {"Future.set_exception", 1, 1, 1, {"exception"}};
+    PyObject *value = only(&how, args, nargs, kwnames);
     if (value == NULL || future_set_exception((future *)self, value) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -98,7 +99,8 @@ static int add_callback_guarded(future *self, PyObject *function) {
 
 static PyObject *add_done_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                    PyObject *kwnames) {
-    PyObject *function = only("add_done_callback", "fn", args, nargs, kwnames);
+    static const signature how = {"Future.add_done_callback", 1, 1, 1, {"fn"}};
+    PyObject *function = only(&how, args, nargs, kwnames);
     int rc;
     if (function == NULL)
         return NULL;
@@ -154,6 +156,8 @@ static PyObject *future_repr(PyObject *object) {
     return text;
 }
 
+static const signature init_how = {"Future.__init__", 0, 0, 0, {NULL}};
+
 static PyObject *new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)args;
     (void)kwargs;
@@ -161,18 +165,17 @@ static PyObject *new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs
 }
 
 static int future_init(PyObject *self, PyObject *args, PyObject *kwargs) {
-    (void)self;
-    return parse_init("Future", NULL, 0, args, kwargs, NULL);
+    if (parse_init(&init_how, args, kwargs, NULL) < 0)
+        return -1;
+    future_reset((future *)self);
+    return 0;
 }
 
 /* Future() itself, without a tuple of arguments. */
 static PyObject *call_type(PyObject *type, PyObject *const *args, size_t nargsf,
                            PyObject *kwnames) {
-    if (PyVectorcall_NARGS(nargsf) != 0 || kwnames != NULL) {
-        PyErr_SetString(PyExc_TypeError, "Future() takes no arguments");
+    if (parse_args(&init_how, args, PyVectorcall_NARGS(nargsf), kwnames, NULL) < 0)
         return NULL;
-    }
-    (void)args;
     return make((PyTypeObject *)type, toolbox_of((PyTypeObject *)type), FUTURE);
 }
 

@@ -89,7 +89,7 @@ static PyObject *put_until(queue *self, PyObject *item, const struct limit *limi
 
 static PyObject *put_guarded(queue *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
-    static const char *const names[] = {"item", "block", "timeout"};
+    static const signature how = {"Queue.put", 1, 3, 3, {"item", "block", "timeout"}};
     PyObject *given[3] = {NULL, NULL, NULL};
     struct limit limit = {true, THRUM_NEVER};
     if (nargs == 1 && kwnames == NULL) {
@@ -97,29 +97,19 @@ static PyObject *put_guarded(queue *self, PyObject *const *args, Py_ssize_t narg
             return stored(self, args[0], NULL);
         return put_until(self, args[0], &limit);
     }
-    if (parse_args("put", names, 3, args, nargs, kwnames, given) < 0)
-        return NULL;
-    if (given[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'item'");
-        return NULL;
-    }
-    if (limit_of(given[1], given[2], self->maxsize > 0, &limit) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0 ||
+        limit_of(given[1], given[2], self->maxsize > 0, &limit) < 0)
         return NULL;
     return put_until(self, given[0], &limit);
 }
 
 static PyObject *put_nowait_guarded(queue *self, PyObject *const *args, Py_ssize_t nargs,
                                     PyObject *kwnames) {
-    static const char *const names[] = {"item"};
+    static const signature how = {"Queue.put_nowait", 1, 1, 1, {"item"}};
     static const struct limit limit = {false, {0}};
     PyObject *item = NULL;
-    if (parse_args("put_nowait", names, 1, args, nargs, kwnames, &item) < 0)
+    if (parse_args(&how, args, nargs, kwnames, &item) < 0)
         return NULL;
-    if (item == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "put_nowait() missing 1 required positional argument: 'item'");
-        return NULL;
-    }
     return put_until(self, item, &limit);
 }
 
@@ -164,7 +154,7 @@ static PyObject *get_until(queue *self, const struct limit *limit) {
 
 static PyObject *get_guarded(queue *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
-    static const char *const names[] = {"block", "timeout"};
+    static const signature how = {"Queue.get", 0, 2, 2, {"block", "timeout"}};
     PyObject *given[2] = {NULL, NULL};
     struct limit limit = {true, THRUM_NEVER};
     if (nargs == 0 && kwnames == NULL) {
@@ -172,7 +162,7 @@ static PyObject *get_guarded(queue *self, PyObject *const *args, Py_ssize_t narg
             return taken(self, NULL);
         return get_until(self, &limit);
     }
-    if (parse_args("get", names, 2, args, nargs, kwnames, given) < 0 ||
+    if (parse_args(&how, args, nargs, kwnames, given) < 0 ||
         limit_of(given[0], given[1], true, &limit) < 0)
         return NULL;
     return get_until(self, &limit);
@@ -225,10 +215,10 @@ static PyObject *drain(queue *self, toolbox *state) {
 
 static PyObject *shut_down_guarded(queue *self, PyObject *const *args, Py_ssize_t nargs,
                                   PyObject *kwnames) {
-    static const char *const names[] = {"immediate"};
+    static const signature how = {"Queue.shutdown", 0, 1, 1, {"immediate"}};
     PyObject *given = NULL, *items = NULL;
     toolbox *state = toolbox_of(Py_TYPE(self));
-    if (state == NULL || parse_args("shutdown", names, 1, args, nargs, kwnames, &given) < 0)
+    if (state == NULL || parse_args(&how, args, nargs, kwnames, &given) < 0)
         return NULL;
     int immediate = given == NULL ? 0 : PyObject_IsTrue(given);
     bool entered = self->order == PRIORITY && !self->open;

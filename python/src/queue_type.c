@@ -44,11 +44,11 @@ static int init_hooks(queue *self, toolbox *state) {
 }
 
 static int queue_init(PyObject *object, PyObject *args, PyObject *kwargs) {
-    static const char *const names[] = {"maxsize"};
+    static const signature how = {"Queue.__init__", 0, 1, 1, {"maxsize"}};
     PyObject *maxsize = NULL;
     queue *self = (queue *)object;
     toolbox *state = toolbox_of(Py_TYPE(object));
-    if (state == NULL || parse_init("Queue", names, 1, args, kwargs, &maxsize) < 0)
+    if (state == NULL || parse_init(&how, args, kwargs, &maxsize) < 0)
         return -1;
     self->maxsize = 0;
     if (maxsize != NULL) {

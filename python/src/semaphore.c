@@ -37,13 +37,13 @@ static PyObject *acquire_slow(semaphore *self, PyObject *blocking, PyObject *tim
 
 static PyObject *acquire_guarded(semaphore *self, PyObject *const *args, Py_ssize_t nargs,
                                  PyObject *kwnames) {
-    static const char *const names[] = {"blocking", "timeout"};
+    static const signature how = {"Semaphore.acquire", 0, 2, 2, {"blocking", "timeout"}};
     PyObject *given[2] = {NULL, NULL};
     if (nargs == 0 && kwnames == NULL && self->value > 0) {
         self->value--;
         Py_RETURN_TRUE;
     }
-    if (parse_args("acquire", names, 2, args, nargs, kwnames, given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0)
         return NULL;
     return acquire_slow(self, given[0], given[1]);
 }
@@ -65,12 +65,13 @@ static PyObject *give(semaphore *self, Py_ssize_t n) {
 
 static PyObject *release_guarded(semaphore *self, PyObject *const *args, Py_ssize_t nargs,
                                  PyObject *kwnames) {
-    static const char *const names[] = {"n"};
+    static const signature plain = {"Semaphore.release", 0, 1, 1, {"n"}};
+    static const signature bounded = {"BoundedSemaphore.release", 0, 1, 1, {"n"}};
     PyObject *given = NULL;
     Py_ssize_t n = 1;
     if (nargs == 0 && kwnames == NULL)
         return give(self, 1);
-    if (parse_args("release", names, 1, args, nargs, kwnames, &given) < 0)
+    if (parse_args(self->initial < 0 ? &plain : &bounded, args, nargs, kwnames, &given) < 0)
         return NULL;
     if (given != NULL) {
         n = PyNumber_AsSsize_t(given, PyExc_OverflowError);
@@ -113,9 +114,10 @@ static int init(semaphore *self, PyObject *value, bool bounded) {
 }
 
 static int init_args(PyObject *self, PyObject *args, PyObject *kwargs, bool bounded) {
-    static const char *const names[] = {"value"};
+    static const signature plain = {"Semaphore.__init__", 0, 1, 1, {"value"}};
+    static const signature of_bounded = {"BoundedSemaphore.__init__", 0, 1, 1, {"value"}};
     PyObject *value = NULL;
-    if (parse_init(bounded ? "BoundedSemaphore" : "Semaphore", names, 1, args, kwargs, &value) < 0)
+    if (parse_init(bounded ? &of_bounded : &plain, args, kwargs, &value) < 0)
         return -1;
     return init((semaphore *)self, value, bounded);
 }

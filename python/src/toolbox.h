@@ -130,16 +130,32 @@ outcome wait_again(struct waiter *waiter, waitlist *list, const Py_ssize_t *toke
 /* What a wait with time limit `timeout` (None: none) means. Returns 0, or -1 with an exception. */
 int deadline_of(PyObject *timeout, thrum_deadline *deadline);
 
+/* The same where the standard library asks first whether it is more than 0: NaN, and a negative int
+ * that is too large for a float, have passed. */
+int deadline_if_positive(PyObject *timeout, thrum_deadline *deadline);
+
 /* The seconds until then as a new float, or None: a timeout for a method in Python. */
 PyObject *seconds_until(thrum_deadline deadline);
 
-/* Arguments by position and keyword into out[], which holds the defaults. Returns 0, or -1 with TypeError. */
-int parse_args(const char *function, const char *const *names, Py_ssize_t max,
-               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **out);
+/* What a function takes, for the texts of TypeErrors as the standard library has them. */
+typedef struct signature {
+    const char *function;                 /* its __qualname__: a method has a '.' in it */
+    Py_ssize_t required, positional, all; /* how many of the names; by position, `self` not counted */
+    const char *names[7];
+} signature;
+
+/* Arguments by position and keyword into out[], which holds the defaults: NULL for those that are
+ * required. Returns 0, or -1 with TypeError. */
+int parse_args(const signature *how, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+               PyObject **out);
 
 /* The same for tp_init. */
-int parse_init(const char *function, const char *const *names, Py_ssize_t max, PyObject *args,
-               PyObject *kwargs, PyObject **out);
+int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject **out);
+
+/* The same for a function that takes any number by position: the first `nargs` are in out[]. `values` are
+ * those of `kwnames`. */
+int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
+                   PyObject **out);
 
 /* "<module.Class at 0x..." of `self`, as a new string. */
 PyObject *repr_head(PyObject *self);

@@ -191,6 +191,15 @@ int deadline_of(PyObject *timeout, thrum_deadline *deadline) {
     return 0;
 }
 
+int deadline_if_positive(PyObject *timeout, thrum_deadline *deadline) {
+    int overflow = 0;
+    bool passed = PyFloat_Check(timeout) && isnan(PyFloat_AS_DOUBLE(timeout));
+    if (PyLong_Check(timeout))
+        passed = PyLong_AsLongAndOverflow(timeout, &overflow) < 0 && overflow < 0;
+    *deadline = thrum_in(0);
+    return passed ? 0 : deadline_of(timeout, deadline);
+}
+
 PyObject *seconds_until(thrum_deadline deadline) {
     if (deadline.ns == THRUM_NEVER.ns)
         return Py_NewRef(Py_None);

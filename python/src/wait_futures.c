@@ -73,7 +73,7 @@ static int block(PyObject *futures, PyObject *timeout, PyObject *when) {
         PyErr_Format(PyExc_ValueError, "Invalid return condition: %R", when);
         return -1;
     }
-    if (deadline_of(timeout, &deadline) < 0)
+    if (deadline_if_positive(timeout, &deadline) < 0)
         return -1;
     collector *gathered = gather(futures, first, failure);
     if (gathered == NULL)
@@ -101,15 +101,11 @@ static PyObject *wait_set(toolbox *state, PyObject *futures, PyObject *timeout, 
 
 PyObject *futures_wait(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                        PyObject *kwnames) {
-    static const char *const names[] = {"fs", "timeout", "return_when"};
+    static const signature how = {"wait", 1, 3, 3, {"fs", "timeout", "return_when"}};
     PyObject *given[3] = {NULL, Py_None, NULL};
     toolbox *state = PyModule_GetState(module);
-    if (parse_args("wait", names, 3, args, nargs, kwnames, given) < 0)
+    if (parse_args(&how, args, nargs, kwnames, given) < 0)
         return NULL;
-    if (given[0] == NULL) {
-        PyErr_SetString(PyExc_TypeError, "wait() missing 1 required positional argument: 'fs'");
-        return NULL;
-    }
     PyObject *futures = PySet_New(given[0]);
     PyObject *when = given[2] != NULL ? Py_NewRef(given[2]) : PyUnicode_FromString("ALL_COMPLETED");
     PyObject *pair = NULL;

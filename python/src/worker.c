@@ -94,6 +94,16 @@ static PyObject *call_prepared(struct worker *me, future *task) {
     return NULL;
 }
 
+static PyObject *make_call(pool *self, struct worker *me, future *task) {
+    if (task->fn == NULL) { /* it is pending again, by the program's hand */
+        PyErr_SetString(PyExc_RuntimeError, "the call of this future was made before");
+        return NULL;
+    }
+    return self->create_context != NULL ? call_prepared(me, task)
+           : self->context              ? call_in_context(task)
+                                        : call(task, NULL);
+}
+
 /* Others may ask for the name of the function. */
 static void forget_call(future *task) {
     PyObject *fn = task->fn;
@@ -108,16 +118,14 @@ static void forget_call(future *task) {
 static void log_worker(pool *self);
 
 void run_task(pool *self, struct worker *me, future *task) {
-    future *around = me != NULL ? me->task : NULL;
+    struct frame here = {task, me != NULL ? me->running : NULL};
     set_owner(task, me != NULL ? (void *)((uintptr_t)me | TAG) : NULL);
     if (me != NULL)
-        me->task = task;
-    PyObject *result = self->create_context != NULL ? call_prepared(me, task)
-                       : self->context              ? call_in_context(task)
-                                                    : call(task, NULL);
-    bool python = PyFunction_Check(task->fn);
+        me->running = &here;
+    bool python = task->fn != NULL && PyFunction_Check(task->fn);
+    PyObject *result = make_call(self, me, task);
     if (me != NULL)
-        me->task = around;
+        me->running = here.around;
     set_owner(task, NULL);
     forget_call(task);
     int rc = result != NULL ? future_set_result(task, result) : future_set_raised(task);
@@ -179,8 +187,9 @@ static void work(pool *self, struct worker *me) {
         Py_END_CRITICAL_SECTION();
         if (task == NULL)
             return;
-        enum future_state state = state_of(task); /* who waited for it may have run it */
-        if ((state == FUTURE_PENDING || state == FUTURE_CANCELLED) && future_try_start(task) > 0)
+        enum future_state state = state_of(task);
+        bool left = owner_of(task) == self; /* who waited for it may have run it */
+        if (left && (state == FUTURE_PENDING || state == FUTURE_CANCELLED) && future_try_start(task) > 0)
             run_task(self, me, task);
         disown(task, self, NULL);
         PyErr_Clear();

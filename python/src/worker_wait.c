@@ -121,21 +121,39 @@ static int trail_length;
 
 static bool leads_to(struct worker *from, const struct worker *me);
 
+static void go_along(future *task) {
+    if (trail_length < LONGEST_TRAIL)
+        trail[trail_length++] = task;
+}
+
+/* From what `runner` runs at last to `task`, which it runs around that. */
+static void go_along_stack(const struct worker *runner, future *task) {
+    const struct frame *at = runner->running, *end = at;
+    while (end != NULL && end->task != task)
+        end = end->around;
+    for (; end != NULL && at != end; at = at->around)
+        go_along(at->task);
+    go_along(task);
+}
+
 /* Whether the wait of `me` for these cannot end before `me` goes on. */
 static bool stuck(future *const *tasks, Py_ssize_t n, bool all, const struct worker *me) {
+    const struct worker *by = NULL;
     future *found = NULL;
     for (Py_ssize_t i = 0; i < n; i++) {
         struct worker *runner = runner_of(tasks[i]);
         bool here = runner != NULL && leads_to(runner, me);
         if (!here && !all)
             return false;
-        if (here)
+        if (here) {
             found = tasks[i];
+            by = runner;
+        }
         if (here && all)
             break;
     }
-    if (found != NULL && trail_length < LONGEST_TRAIL)
-        trail[trail_length++] = found;
+    if (found != NULL)
+        go_along_stack(by, found);
     return found != NULL;
 }
 
@@ -177,9 +195,10 @@ static void raise_circle(PyObject *names) {
 }
 
 static int report_circle(const struct worker *me, future *const *around, int n) {
+    future *innermost = me->running == NULL ? NULL : me->running->task;
     PyObject *names = PyList_New(n + 1);
     for (int i = 0; names != NULL && i <= n; i++) {
-        PyObject *name = name_of(i == 0 ? me->task : around[n - i]);
+        PyObject *name = name_of(i == 0 ? innermost : around[n - i]);
         if (name == NULL)
             Py_CLEAR(names);
         else

@@ -51,7 +51,7 @@ class SubmitTests(unittest.TestCase):
             self.assertEqual(pool.submit('a-b'.split, '-').result(), ['a', 'b'])
             self.assertEqual(pool.submit(dict, a=1).result(), {'a': 1})
             for wrong in (lambda: pool.submit(), lambda: pool.submit(fn=echo), lambda: pool.map(),
-                          lambda: pool.imap_unordered(), lambda: pool.map(fn=echo),
+                          lambda: pool.imap_unordered(), lambda: pool.map(echo, fn=echo),
                           lambda: pool.map(echo, [1], wrong=1), lambda: pool.shutdown(True, True)):
                 self.assertRaises(TypeError, wrong)
             self.assertIsInstance(pool.submit(None).exception(), TypeError)

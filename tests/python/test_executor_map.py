@@ -260,7 +260,7 @@ class MapTests(unittest.TestCase):
 
     def test_signatures(self):
         self.assertEqual(str(inspect.signature(Pool.map)),
-                         '(self, fn, /, *iterables, timeout=None, chunksize=1, buffersize=None)')
+                         '(self, /, fn, *iterables, timeout=None, chunksize=1, buffersize=None)')
 
 
 if __name__ == '__main__':
