@@ -267,20 +267,26 @@ static PyType_Spec view_spec = {
     .slots = view_slots,
 };
 
+static PyObject *new_view(condition *self) {
+    toolbox *state = toolbox_of(Py_TYPE(self));
+    view *made = state == NULL ? NULL : PyObject_GC_New(view, state->condition_lock);
+    if (made == NULL)
+        return NULL;
+    made->condition = Py_NewRef((PyObject *)self);
+    made->weakrefs = NULL;
+    PyObject_GC_Track(made);
+    return (PyObject *)made;
+}
+
 static PyObject *own_view_guarded(condition *self) {
     if (self->view == NULL) {
-        toolbox *state = toolbox_of(Py_TYPE(self));
-        if (state == NULL)
-            return NULL;
-        view *made = PyObject_GC_New(view, state->condition_lock);
-        if (made == NULL)
-            return NULL;
-        made->condition = Py_NewRef((PyObject *)self);
-        made->weakrefs = NULL;
-        PyObject_GC_Track(made);
-        self->view = (PyObject *)made;
+        PyObject *made = new_view(self);
+        if (self->view == NULL) /* another may have been made meanwhile */
+            self->view = made;
+        else
+            Py_XDECREF(made);
     }
-    return Py_NewRef(self->view);
+    return Py_XNewRef(self->view);
 }
 
 PyObject *own_view(PyObject *self, PyObject *unused) {

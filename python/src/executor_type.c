@@ -276,14 +276,23 @@ static PyObject *get_idle(PyObject *object, void *unused) {
     return PyObject_CallFunction((PyObject *)self->state->types[SEMAPHORE], "n", n);
 }
 
+static PyObject *lock_guarded(pool *self) {
+    if (self->shutdown_lock == NULL) {
+        PyObject *made = PyObject_CallMethod(self->state->thread_module, "allocate_lock", NULL);
+        if (self->shutdown_lock == NULL) /* another may have been made meanwhile */
+            self->shutdown_lock = made;
+        else
+            Py_XDECREF(made);
+    }
+    return Py_XNewRef(self->shutdown_lock);
+}
+
 static PyObject *get_lock(PyObject *object, void *unused) {
     pool *self = POOL(object);
     PyObject *lock;
     (void)unused;
     Py_BEGIN_CRITICAL_SECTION(self);
-    if (self->shutdown_lock == NULL)
-        self->shutdown_lock = PyObject_CallMethod(self->state->thread_module, "allocate_lock", NULL);
-    lock = Py_XNewRef(self->shutdown_lock);
+    lock = lock_guarded(self);
     Py_END_CRITICAL_SECTION();
     return lock;
 }

@@ -19,15 +19,24 @@ static PyObject *ring_list(queue *self) {
     return list;
 }
 
+/* Moves the items into a deque. What is put meanwhile, which collecting garbage may do, comes along. */
+static PyObject *ring_deque(queue *self, toolbox *state) {
+    PyObject *deque = PyObject_CallNoArgs(state->deque), *list = NULL, *done = NULL;
+    while (deque != NULL && self->items > 0) {
+        if ((list = ring_list(self)) != NULL)
+            done = PyObject_CallMethod(deque, "extend", "(O)", list);
+        if (done == NULL)
+            Py_CLEAR(deque);
+        Py_CLEAR(done);
+        Py_CLEAR(list);
+    }
+    return deque;
+}
+
 static PyObject *storage_of(queue *self, toolbox *state) {
     if (self->order == PRIORITY)
         return self->heap != NULL ? Py_NewRef(self->heap) : PyList_New(0);
-    PyObject *list = ring_list(self);
-    if (list == NULL || self->order == LIFO)
-        return list;
-    PyObject *deque = PyObject_CallOneArg(state->deque, list);
-    Py_DECREF(list);
-    return deque;
+    return self->order == LIFO ? ring_list(self) : ring_deque(self, state);
 }
 
 static int make_locks(queue *self, toolbox *state) {
@@ -43,23 +52,28 @@ static int make_locks(queue *self, toolbox *state) {
     return self->all_tasks_done == NULL ? -1 : 0;
 }
 
+/* Steals `storage`. Returns 0, or -1 when it is NULL. */
+static int use_storage(queue *self, PyObject *storage) {
+    if (storage == NULL)
+        return -1;
+    self->storage = storage;
+    self->open = true;
+    end_waits(&self->getters);
+    end_waits(&self->putters);
+    end_waits(&self->joiners);
+    return 0;
+}
+
 int open_queue(queue *self, toolbox *state, bool bare) {
     int rc = -1;
     if (self->open)
         return 0;
     if (heap_enter(self) < 0)
         return -1;
-    if (make_locks(self, state) == 0) {
-        PyObject *storage = bare ? Py_NewRef(Py_None) : storage_of(self, state);
-        if (storage != NULL && !self->open) {
-            self->storage = storage;
-            self->open = true;
-            end_waits(&self->getters);
-            end_waits(&self->putters);
-            end_waits(&self->joiners);
-        }
-        rc = storage == NULL ? -1 : 0;
-    }
+    if (self->open) /* another thread has opened it while this one waited */
+        rc = 0;
+    else if (make_locks(self, state) == 0)
+        rc = use_storage(self, bare ? Py_NewRef(Py_None) : storage_of(self, state));
     heap_leave(self);
     return rc;
 }
@@ -215,9 +229,12 @@ static int number_of(PyObject *value, Py_ssize_t *number) {
     return *number == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *get_maxsize(PyObject *self, void *unused) {
-    (void)unused;
-    return PyLong_FromSsize_t(((queue *)self)->maxsize);
+static PyObject *get_number(PyObject *self, void *offset) {
+    Py_ssize_t number;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    number = *(Py_ssize_t *)((char *)self + (size_t)offset);
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSsize_t(number);
 }
 
 static int set_maxsize(PyObject *object, PyObject *value, void *unused) {
@@ -232,11 +249,6 @@ static int set_maxsize(PyObject *object, PyObject *value, void *unused) {
     wake_for(&self->putters, self->room);
     Py_END_CRITICAL_SECTION();
     return 0;
-}
-
-static PyObject *get_unfinished(PyObject *self, void *unused) {
-    (void)unused;
-    return PyLong_FromSsize_t(((queue *)self)->unfinished);
 }
 
 static int set_unfinished(PyObject *object, PyObject *value, void *unused) {
@@ -262,8 +274,10 @@ PyGetSetDef thrum_py_queue_properties[] = {
     OPEN_FIELD("not_empty", not_empty, "Notified when an item was put."),
     OPEN_FIELD("not_full", not_full, "Notified when an item was taken."),
     OPEN_FIELD("all_tasks_done", all_tasks_done, "Notified when unfinished_tasks becomes 0."),
-    {"maxsize", get_maxsize, set_maxsize, "How many items there may be; 0: no limit.", NULL},
-    {"unfinished_tasks", get_unfinished, set_unfinished, "Items put, and not yet done.", NULL},
+    {"maxsize", get_number, set_maxsize, "How many items there may be; 0: no limit.",
+     (void *)offsetof(queue, maxsize)},
+    {"unfinished_tasks", get_number, set_unfinished, "Items put, and not yet done.",
+     (void *)offsetof(queue, unfinished)},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -10,6 +10,7 @@ import unittest
 import weakref
 
 import thrum
+import thrum.futures
 import thrum.queue
 import thrum.threading as toolbox
 from makers import FREE_THREADED
@@ -329,6 +330,63 @@ class SurfaceTests(unittest.TestCase):
         for name in threading.__all__:
             self.assertTrue(hasattr(toolbox, name), name)
         self.assertEqual(sum(thrum.made().values()) > 0, True)
+
+
+class GarbageTests(unittest.TestCase):
+    """Garbage that is collected in the middle of what an object does uses that object."""
+
+    def often(self, use, call):
+        """Make the call, and let each collection that it sets off call use()."""
+        class Cycle:
+            def __init__(self):
+                self.self = self
+
+            def __del__(self):
+                if going:
+                    Cycle()
+                    use()
+        going, before = [True], gc.get_threshold()
+        gc.collect()
+        Cycle()
+        gc.set_threshold(1)
+        try:
+            return call()
+        finally:
+            going.clear()
+            gc.set_threshold(*before)
+
+    def test_queue_opens(self):
+        for cls in QUEUES:
+            opened, late, puts = cls(), list(range(24, 4, -1)), [0, 1, 2, 3, 4]
+            for item in puts:
+                opened.put(item)
+
+            def put():
+                if late:
+                    item = late.pop()
+                    try:
+                        opened.put(item)
+                        puts.append(item)
+                    except RuntimeError:  # this thread is in the heap
+                        self.assertIs(cls, thrum.queue.PriorityQueue)
+            storage = self.often(put, lambda: opened.queue)
+            self.assertIs(storage, opened.queue)
+            self.assertEqual(list(storage), puts)
+
+    def test_one_lock(self):
+        for make in (lambda: (toolbox.Condition(), '_lock'), lambda: (toolbox.Event(), '_cond'),
+                     lambda: (thrum.queue.Queue(), 'mutex'), lambda: (thrum.queue.Queue(), 'not_full'),
+                     lambda: (thrum.futures.Future(), '_condition'),
+                     lambda: (thrum.futures.ThreadPoolExecutor(1), '_shutdown_lock')):
+            seen, (object, name) = [], make()
+
+            def look():
+                try:
+                    seen.append(getattr(object, name))
+                except RuntimeError:  # it is being opened by this thread
+                    self.assertIsInstance(object, thrum.queue.Queue)
+            seen.append(self.often(look, lambda: getattr(object, name)))
+            self.assertEqual(set(map(id, seen)), {id(getattr(object, name))}, name)
 
 
 if __name__ == '__main__':
