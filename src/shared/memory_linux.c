@@ -18,6 +18,7 @@
 #include "base/raw_lock.h"
 #include "shared/segment.h"
 
+enum { FIRST = 3 }; /* descriptor behind the standard streams */
 enum { NAME_MAX_BYTES = 200, PATH_SIZE = 256, LAYOUT = 2, USER_MODE = 0600, ALL_MODES = 0777 };
 static const uint64_t MAGIC = UINT64_C(0x6d7572687473686d);
 static const char FOLDER[] = "/dev/shm";
@@ -95,7 +96,7 @@ static const thrum_shared *numbered(uint64_t number) {
 int thrum__segment_descriptor(uint64_t number) {
     lock_segments();
     const thrum_shared *shared = numbered(number);
-    int fd = shared ? fcntl(shared->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int fd = shared ? fcntl(shared->fd, F_DUPFD_CLOEXEC, FIRST) : -1;
     int code = shared ? -errno : -ENOENT;
     unlock_segments();
     return fd < 0 ? code : fd;
@@ -151,6 +152,17 @@ static int reserve(int fd, size_t length) {
     return code;
 }
 
+/* Returns `fd`, or in its place one that is no standard stream: what a program without these writes
+ * to one must not end up in a segment. -1 with errno, and `fd` is closed, if there is none. */
+static int above_streams(int fd) {
+    if (fd < 0 || fd >= FIRST)
+        return fd;
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, FIRST), error = errno;
+    close(fd);
+    errno = error;
+    return other;
+}
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -161,6 +173,7 @@ static int make_sealed(size_t length) {
     int fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("thrum", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fd = above_streams(fd);
     if (fd < 0)
         return -errno;
     int code = reserve(fd, length);
@@ -174,7 +187,7 @@ static int make_sealed(size_t length) {
 
 /* A file that has no name yet. */
 static int make_file(size_t length, unsigned mode) {
-    int fd = open(FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, USER_MODE);
+    int fd = above_streams(open(FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, USER_MODE));
     if (fd < 0)
         return -errno;
     int code = reserve(fd, length);
@@ -279,13 +292,13 @@ int thrum_shared_open(thrum_shared **out, const char *name, size_t size) {
     int code = path_of(name, path);
     if (code != 0)
         return code;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = above_streams(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     return fd < 0 ? (errno == ELOOP || errno == ENXIO || errno == EISDIR ? -EINVAL : -errno)
                   : open_owned(out, fd, size);
 }
 
 int thrum_shared_open_fd(thrum_shared **out, int fd, size_t size) {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, FIRST);
     return own < 0 ? -errno : open_owned(out, own, size);
 }
 

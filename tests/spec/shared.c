@@ -369,9 +369,26 @@ static void test_it_stays_until_it_is_unlinked(void **state) {
     assert_int_equal(thrum_shared_unlink(name), 0);
 }
 
+static int make_without_streams(void) {
+    (void)(close(0) | close(1) | close(2));
+    thrum_shared *all[] = {make(NULL), make(name), NULL, NULL};
+    assert_int_equal(thrum_shared_open(&all[2], name, SIZE), 0);
+    assert_int_equal(thrum_shared_open_fd(&all[3], thrum_shared_fd(all[0]), SIZE), 0);
+    for (int i = 0; i < 4; i++)
+        assert_true(thrum_shared_fd(all[i]) > 2);
+    return thrum_shared_unlink(name) == 0 ? 7 : 1;
+}
+
+static void test_none_is_taken_for_a_stream(void **state) {
+    (void)state;
+    spec_end end;
+    begin();
+    spec_exits(make_without_streams, 7, &end);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_zeroed_and_writable_to_the_end),
            cmocka_unit_test(test_a_child_inherits_it), cmocka_unit_test(test_others_open_it),
-           cmocka_unit_test(test_names),
+           cmocka_unit_test(test_names), cmocka_unit_test(test_none_is_taken_for_a_stream),
            cmocka_unit_test(test_nobody_sees_it_before_it_is_complete),
            cmocka_unit_test(test_options), cmocka_unit_test(test_more_than_there_is),
            cmocka_unit_test(test_a_full_file_system_is_told_at_once),
