@@ -30,8 +30,8 @@ thrum_process *thrum_process_parent(void) { return parent.name ? &parent : NULL;
 
 /* What the parent reads from its terminal is not for us. */
 static void read_nothing(void) {
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (fd > 0) {
+    int fd = open("/dev/null", O_RDONLY);
+    if (fd > STDIN_FILENO) {
         (void)dup2(fd, STDIN_FILENO);
         close(fd);
     }
@@ -73,7 +73,11 @@ typedef struct call {
 
 static void run(void *arg) {
     call *it = arg;
-    it->type->run(parcel.args, it->result);
+    size_t offset = thrum__pack_offset(it->type->args_size);
+    if (!thrum__pack_has(it->type) ||
+        thrum__pack_take(it->type, parcel.args, (char *)parcel.args + offset,
+                         parcel.args_size - offset))
+        it->type->run(parcel.args, it->result);
 }
 
 /* pthread_exit() in the task: as if it had returned. */

@@ -40,8 +40,9 @@ static int refer_parameters(thrum__errand *call, const thrum__remote_task *task)
             memcpy((char *)(uintptr_t)task->args + it->offset, &none, sizeof none);
             continue;
         }
-        thrum__remote_complain("%s_submit: %s does not point into shared memory (thrum/shared.h)",
-                               task->name, it->name);
+        thrum__remote_complain("%s_submit: \"%s\" would mean nothing in another process: it must "
+                               "point into shared memory (thrum/shared.h), or be packed "
+                               "(thrum/pack.h)", task->name, it->name);
         return -EFAULT;
     }
     return 0;

@@ -15,14 +15,14 @@
 
 enum { TEXTS = 4 };
 
-/* The file: this, the texts with their zeros, the pointers, the arguments. */
+/* The file: this, the arguments with what was packed, the pointers, the texts with their zeros. */
 typedef struct fixed {
     uint64_t size; /* of all */
     uint64_t hash;
     uint64_t sizes[TEXTS];
     uint64_t n_pointers, args_size;
     int32_t parent, daemon;
-} fixed;
+} __attribute__((aligned(16))) fixed;
 
 /* An argument that points into shared memory. */
 typedef struct pointer {
@@ -33,8 +33,9 @@ typedef struct pointer {
 } pointer;
 
 static int refuse(const thrum_task_type *type, const thrum_task_parameter *parameter) {
-    thrum__remote_complain("%s_start_process: \"%s\" does not point into thrum_shared memory: "
-                           "it would mean nothing in another process", type->name, parameter->name);
+    thrum__remote_complain("%s_start_process: \"%s\" would mean nothing in another process: it must "
+                           "point into shared memory (thrum/shared.h), or be packed (thrum/pack.h)",
+                           type->name, parameter->name);
     return -EFAULT;
 }
 
@@ -58,25 +59,51 @@ static int find_segment(const void *value, pointer *found, pointer *known, int n
     return 0;
 }
 
-/* Returns how many pointers there are, or a negative errno. */
-static int find_pointers(const thrum_task_type *type, const void *args, pointer *pointers,
+/* Returns how many pointers there are into segments, or a negative errno. Others are NULL in `args`
+ * then, and for pack(). */
+static int find_pointers(const thrum_task_type *type, char *args, pointer *pointers,
                          thrum__launch *launch) {
     int n = 0;
     for (size_t i = 0; i < type->n_parameters; i++) {
         const thrum_task_parameter *parameter = &type->parameters[i];
-        const void *value;
+        const void *value, *none = NULL;
         if (parameter->format[0] != 'r' && parameter->format[0] != 'w')
             continue;
-        memcpy(&value, (const char *)args + parameter->offset, sizeof value);
+        memcpy(&value, args + parameter->offset, sizeof value);
         if (!value)
             continue;
         pointer found = {.parameter = parameter->offset};
         int rc = n < THRUM__SEGMENTS_MAX ? find_segment(value, &found, pointers, n, launch) : 1;
-        if (rc != 0)
+        if (rc == 1 && thrum__pack_has(type))
+            memcpy(args + parameter->offset, &none, sizeof none);
+        else if (rc != 0)
             return rc == 1 ? refuse(type, parameter) : rc;
-        pointers[n++] = found;
+        else
+            pointers[n++] = found;
     }
     return n;
+}
+
+/* Makes the arguments, to be freed, with what is packed of them behind. Returns 0 or a negative
+ * errno. */
+static int make_args(const thrum_task_type *type, const void *args, char **out, size_t *size) {
+    bool packs = thrum__pack_has(type);
+    size_t offset = thrum__pack_offset(type->args_size), packed = 0;
+    int rc = packs ? thrum__pack_count(type, args, &packed) : 0;
+    if (rc != 0)
+        return rc;
+    *size = packs ? offset + packed : type->args_size;
+    *out = malloc(*size + 1);
+    if (!*out)
+        return -ENOMEM;
+    memcpy(*out, args, type->args_size);
+    if (packs) {
+        memset(*out + type->args_size, 0, offset - type->args_size);
+        rc = thrum__pack_write(type, args, *out + offset, packed);
+    }
+    if (rc != 0)
+        free(*out);
+    return rc;
 }
 
 /* Returns 0, or why the task cannot be told from others. */
@@ -92,10 +119,9 @@ static int find_hash(const thrum_task_type *type, uint64_t *hash) {
     return index < 0 ? (int)index : 0;
 }
 
-static int write_all(int fd, const thrum__buffer *buffer) {
-    size_t at = buffer->begin;
-    while (at < buffer->end) {
-        ssize_t n = write(fd, buffer->data + at, buffer->end - at);
+static int write_all(int fd, const void *bytes, size_t size) {
+    for (size_t at = 0; at < size;) {
+        ssize_t n = write(fd, (const char *)bytes + at, size - at);
         if (n < 0 && errno != EINTR)
             return -errno;
         at += n > 0 ? (size_t)n : 0;
@@ -103,9 +129,14 @@ static int write_all(int fd, const thrum__buffer *buffer) {
     return 0;
 }
 
-static int write_file(thrum__launch *launch, const thrum__buffer *buffer) {
-    int fd = memfd_create("thrum-process", MFD_CLOEXEC);
-    int rc = fd < 0 ? -errno : write_all(fd, buffer);
+static int write_file(thrum__launch *launch, const fixed *head, const void *args,
+                      const thrum__buffer *rest) {
+    int fd = thrum__spawn_above(memfd_create("thrum-process", MFD_CLOEXEC));
+    int rc = fd < 0 ? -errno : write_all(fd, head, sizeof *head);
+    if (rc == 0)
+        rc = write_all(fd, args, (size_t)head->args_size);
+    if (rc == 0)
+        rc = write_all(fd, rest->data + rest->begin, thrum__buffer_size(rest));
     if (rc != 0 && fd >= 0)
         close(fd);
     if (rc == 0)
@@ -118,30 +149,38 @@ void thrum__launch_close(const thrum__launch *launch) {
         close(launch->keep[i]);
 }
 
-int thrum__parcel_pack(thrum__launch *launch, thrum__parcel *parcel, const thrum_task_type *type,
-                       const void *args) {
+static int pack(thrum__launch *launch, const thrum__parcel *parcel, const thrum_task_type *type,
+                char *args, size_t size) {
     const char *texts[TEXTS] = {parcel->name, parcel->identity, parcel->parent_name, type->name};
     pointer pointers[THRUM__SEGMENTS_MAX];
-    thrum__buffer buffer = {0};
-    fixed head = {.parent = parcel->parent, .daemon = parcel->daemon, .args_size = type->args_size};
-    *launch = (thrum__launch){.n_keep = 0};
+    thrum__buffer rest = {0};
+    fixed head = {.parent = parcel->parent, .daemon = parcel->daemon, .args_size = size};
     int n = find_pointers(type, args, pointers, launch);
     int rc = n < 0 ? n : find_hash(type, &head.hash);
-    if (rc != 0) {
-        thrum__launch_close(launch);
+    if (rc != 0)
         return rc;
-    }
     head.n_pointers = (uint64_t)n;
-    head.size = sizeof head + (uint64_t)n * sizeof *pointers + type->args_size;
-    for (int i = 0; i < TEXTS; i++)
-        head.size += head.sizes[i] = strlen(texts[i]) + 1;
-    bool done = thrum__buffer_put(&buffer, &head, sizeof head);
-    for (int i = 0; i < TEXTS && done; i++)
-        done = thrum__buffer_put(&buffer, texts[i], head.sizes[i]);
-    done = done && thrum__buffer_put(&buffer, pointers, (size_t)n * sizeof *pointers) &&
-           thrum__buffer_put(&buffer, args, type->args_size);
-    rc = done ? write_file(launch, &buffer) : -ENOMEM;
-    thrum__buffer_free(&buffer);
+    bool done = thrum__buffer_put(&rest, pointers, (size_t)n * sizeof *pointers);
+    for (int i = 0; i < TEXTS && done; i++) {
+        head.sizes[i] = strlen(texts[i]) + 1;
+        done = thrum__buffer_put(&rest, texts[i], (size_t)head.sizes[i]);
+    }
+    head.size = sizeof head + size + thrum__buffer_size(&rest);
+    rc = done ? write_file(launch, &head, args, &rest) : -ENOMEM;
+    thrum__buffer_free(&rest);
+    return rc;
+}
+
+int thrum__parcel_pack(thrum__launch *launch, const thrum__parcel *parcel,
+                       const thrum_task_type *type, const void *args) {
+    char *copy;
+    size_t size;
+    *launch = (thrum__launch){.n_keep = 0};
+    int rc = make_args(type, args, &copy, &size);
+    if (rc != 0)
+        return rc;
+    rc = pack(launch, parcel, type, copy, size);
+    free(copy);
     if (rc != 0)
         thrum__launch_close(launch);
     return rc;
@@ -209,7 +248,7 @@ static bool check_pointers(const fixed *head, const pointer *pointers) {
     return true;
 }
 
-static int unpack(thrum__parcel *parcel, const char *bytes, size_t size) {
+static int unpack(thrum__parcel *parcel, char *bytes, size_t size) {
     const char **texts[TEXTS] = {&parcel->name, &parcel->identity, &parcel->parent_name,
                                  &parcel->task};
     const char *at = bytes, *end = bytes + size, *found;
@@ -220,19 +259,19 @@ static int unpack(thrum__parcel *parcel, const char *bytes, size_t size) {
     memcpy(&head, found, sizeof head);
     if (head.size != size || head.n_pointers > THRUM__SEGMENTS_MAX)
         return -EPROTO;
+    parcel->args = bytes + sizeof head;
+    parcel->args_size = (size_t)head.args_size;
+    if (!take(&at, end, head.args_size))
+        return -EPROTO;
+    if ((found = take(&at, end, head.n_pointers * sizeof *pointers)) != NULL)
+        memcpy(pointers, found, (size_t)head.n_pointers * sizeof *pointers);
     for (int i = 0; i < TEXTS; i++) {
         *texts[i] = take(&at, end, head.sizes[i]);
         if (!is_text(*texts[i], head.sizes[i]))
             return -EPROTO;
     }
-    if ((found = take(&at, end, head.n_pointers * sizeof *pointers)) != NULL)
-        memcpy(pointers, found, (size_t)head.n_pointers * sizeof *pointers);
-    if (!take(&at, end, head.args_size) || at != end || !check_pointers(&head, pointers))
+    if (at != end || !check_pointers(&head, pointers))
         return -EPROTO;
-    parcel->args = malloc((size_t)head.args_size + 1);
-    if (!parcel->args)
-        return -ENOMEM;
-    memcpy(parcel->args, end - head.args_size, (size_t)head.args_size);
     parcel->parent = head.parent;
     parcel->daemon = head.daemon != 0;
     parcel->hash = head.hash;
@@ -246,18 +285,23 @@ int thrum__parcel_unpack(thrum__parcel *parcel, int fd) {
     int rc = bytes ? unpack(parcel, bytes, size) : -errno;
     close(fd);
     if (rc != 0) {
-        free(parcel->args);
         free(bytes);
         *parcel = (thrum__parcel){0};
     }
     return rc;
 }
 
+/* Returns whether they are what the task takes. */
+static bool fits(const thrum_task_type *type, size_t args_size) {
+    return thrum__pack_has(type) ? args_size >= thrum__pack_offset(type->args_size)
+                                 : args_size == type->args_size;
+}
+
 const thrum_task_type *thrum__parcel_task(const thrum__parcel *parcel) {
     const thrum_task_type *type = thrum_task_find(parcel->task);
     uint64_t hash = 0;
     int rc = type ? find_hash(type, &hash) : -errno;
-    if (rc == 0 && hash == parcel->hash)
+    if (rc == 0 && hash == parcel->hash && fits(type, parcel->args_size))
         return type;
     if (rc == 0)
         thrum__remote_complain("process \"%s\": the task \"%s\" has other types here", parcel->name,

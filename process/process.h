@@ -52,15 +52,16 @@ typedef struct thrum__parcel {
     bool daemon;
     const char *name, *identity, *parent_name, *task;
     uint64_t hash; /* of the task */
-    void *args;    /* aligned for all; found: to be freed */
-    void *bytes;   /* found: what the texts are part of, to be freed */
+    void *args;    /* found, as the next: aligned for all, with what was packed behind them */
+    size_t args_size;
+    void *bytes; /* found: what arguments and texts are part of, to be freed */
 } thrum__parcel;
 
 /* Puts what a process is told into a new descriptor, and that and some for the segments which its
  * arguments point into into `launch`, to be closed. Returns 0, -EFAULT (named on stderr), -EEXIST,
- * -ENOENT, -ENOMEM or what the system said. */
-int thrum__parcel_pack(thrum__launch *launch, thrum__parcel *parcel, const thrum_task_type *type,
-                       const void *args);
+ * -ENOENT, -ENOMEM, what pack() said or what the system said. */
+int thrum__parcel_pack(thrum__launch *launch, const thrum__parcel *parcel,
+                       const thrum_task_type *type, const void *args);
 
 void thrum__launch_close(const thrum__launch *launch);
 

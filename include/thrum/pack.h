@@ -17,18 +17,19 @@
  *
  *     rc = count_submit(processes, &f, "as on threads", 's');
  *
- * pack() is called by the submit, in its thread, twice: first to count, then to write, and must do
- * the same both times. What it packs is copied by that call: the caller may let go of it
- * afterwards. unpack() is called in the worker, in the task, with a copy of the arguments in which
- * pointers are NULL, or those into memory of thrum/shared.h what they are there; it takes what was
- * packed in the same order. What it gets belongs to the library, is aligned as malloc() does it,
- * may be written to, and lives until the task has returned: nobody frees it, and what it allocates
+ * pack() is called by the submit, or by name_start_process() (thrum/process.h), in its thread,
+ * twice: first to count, then to write, and must do the same both times. What it packs is copied by
+ * that call: the caller may let go of it afterwards. unpack() is called in the worker, in the task,
+ * with a copy of the arguments in which pointers are NULL, or those into memory of thrum/shared.h
+ * what they are there; it takes what was packed in the same order. What it gets belongs to the
+ * library, is aligned as malloc() does it, may be written to, and lives until the task has returned
+ * (in a process of name_start_process(): until its end): nobody frees it, and what it allocates
  * itself nobody frees either. Neither is called on threads, where pointers are what they are, and
  * must be so until the task is done. Results are not packed.
  *
- * A negative code of pack() is what the submit returns. One of unpack(), or thrum_raise() there,
- * fails the task, and only that; so does -EPROTO: it took something else than was packed, or not
- * all. */
+ * A negative code of pack() is what the submit, or the start, returns. One of unpack(), or
+ * thrum_raise() there, fails the task, and only that; so does -EPROTO: it took something else than
+ * was packed, or not all. */
 #ifndef THRUM_PACK_H
 #define THRUM_PACK_H
 
@@ -43,7 +44,7 @@ typedef struct thrum_pack thrum_pack;
 typedef struct thrum_unpack thrum_unpack;
 
 /* Add `size` bytes, or a text with its zero; NULL stays NULL. What does not fit into memory makes
- * the submit fail with -ENOMEM. In pack(). */
+ * the submit, or the start, fail with -ENOMEM. In pack(). */
 THRUM_API void thrum_pack_bytes(thrum_pack *to, const void *bytes, size_t size);
 THRUM_API void thrum_pack_text(thrum_pack *to, const char *text);
 

@@ -102,7 +102,7 @@ int thrum__pack_write(const thrum_task_type *type, const void *args, void *to, s
         return rc;
     if (it.code == 0 && it.size == size)
         return 0;
-    thrum__complain("%s_submit: pack() has not done the same twice", type->name);
+    thrum__complain("task %s: pack() has not done the same twice", type->name);
     return -EINVAL;
 }
 

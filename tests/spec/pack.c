@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <thrum/process.h>
 #include <thrum/processes.h>
 #include <unistd.h>
 
@@ -207,7 +208,76 @@ static void test_a_bad_unpack_fails_only_its_task(void **state) {
     thrum_executor_free(pool);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_texts), cmocka_unit_test(test_texts_on_threads),
+/* Joins and frees it. Returns its exit code. */
+static int end_of(thrum_process *process) {
+    int code = -12345;
+    assert_int_equal(thrum_process_join(process), 0);
+    assert_int_equal(thrum_process_exit_code(process, &code), 0);
+    thrum_process_free(process);
+    return code;
+}
+
+/* What its parent packs is the process's own; what is shared is shared. */
+static void test_a_process_for_one_task(void **state) {
+    (void)state;
+    enum { N = 100000 };
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    double *numbers = malloc(N * sizeof *numbers);
+    thrum_shared *shared;
+    thrum_process *p = NULL;
+    assert_int_equal(thrum_shared_create(&shared, NULL, sizeof(double), NULL), 0);
+    for (size_t n = 0; n <= N; n += N / 2) {
+        for (size_t i = 0; i < n; i++)
+            numbers[i] = 1;
+        assert_int_equal(sum_start_process(&p, numbers, n, thrum_shared_memory(shared), NULL), 0);
+        memset(numbers, 0, N * sizeof *numbers);
+        assert_int_equal(end_of(p), 0);
+        assert_true(*(double *)thrum_shared_memory(shared) == (double)n);
+    }
+    thrum_shared_close(shared);
+    free(numbers);
+    p = NULL;
+    assert_int_equal(count_start_process(&p, NULL, 's', NULL, NULL), 0);
+    assert_int_equal(end_of(p), 0);
+}
+
+static void test_a_pack_that_is_wrong_starts_no_process(void **state) {
+    (void)state;
+    static const int codes[] = {-ENOKEY, -EINVAL, -EINVAL, -ENOMEM};
+    static char text[200];
+    thrum_process *p = NULL;
+    spec_needs_os("processes");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(wrong_start_process(&p, -1 - i, text, NULL), codes[i]);
+    assert_null(p);
+}
+
+static int start_the_wrong_ones(void) {
+    for (int i = 0; i < 7; i++) {
+        thrum_process *p;
+        if (wrong_start_process(&p, i, "12345", NULL) != 0 ||
+            end_of(p) != (i == 0 ? 0 : i == 6 ? -SIGKILL : 1))
+            return 1;
+    }
+    return 0;
+}
+
+static void test_a_bad_unpack_is_told(void **state) {
+    (void)state;
+    static spec_end end;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    spec_exits(start_the_wrong_ones, 0, &end);
+    assert_int_equal(spec_count_text(end.text, ": task \"wrong\" failed: unpack()"), 4);
+    assert_int_equal(spec_count_text(end.text, ": task \"wrong\" failed: not this one"), 1);
+}
+
+/* Who forks comes first: TSan allows no threads in forks of several. */
+SPEC_TESTS(cmocka_unit_test(test_a_bad_unpack_is_told),
+           cmocka_unit_test(test_texts), cmocka_unit_test(test_texts_on_threads),
            cmocka_unit_test(test_bytes_and_shared_memory),
            cmocka_unit_test(test_a_pack_that_is_wrong),
-           cmocka_unit_test(test_a_bad_unpack_fails_only_its_task));
+           cmocka_unit_test(test_a_bad_unpack_fails_only_its_task),
+           cmocka_unit_test(test_a_process_for_one_task),
+           cmocka_unit_test(test_a_pack_that_is_wrong_starts_no_process));

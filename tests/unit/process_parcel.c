@@ -58,6 +58,9 @@ static void test_it_comes_out_as_it_went_in(void **state) {
     assert_string_equal(found.parent_name, "");
     assert_string_equal(found.task, "many");
     assert_ptr_equal(thrum__parcel_task(&found), &many_task);
+    found.args_size++;
+    assert_null(thrum__parcel_task(&found));
+    found.args_size--;
     found.hash++;
     assert_null(thrum__parcel_task(&found));
     found.task = "nobody";
@@ -71,7 +74,6 @@ static void test_it_comes_out_as_it_went_in(void **state) {
     *got->n = 77;
     assert_int_equal(n[1], 77);
     thrum_shared_close(segment);
-    free(found.args);
     free(found.bytes);
 }
 
