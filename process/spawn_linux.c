@@ -88,7 +88,7 @@ int thrum__spawn_child(thrum__child *child, const thrum__spawn *how) {
     int rc = start(&child->pid, how, environment);
     free(environment);
     if (rc == 0)
-        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+        child->pidfd = thrum__spawn_above((int)syscall(SYS_pidfd_open, child->pid, 0));
     return rc;
 }
 

@@ -157,8 +157,8 @@ static int need_watch(void) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (watched)
         return 0;
-    wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    events = wake < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+    wake = thrum__spawn_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    events = wake < 0 ? -1 : thrum__spawn_above(epoll_create1(EPOLL_CLOEXEC));
     int rc = events < 0 || epoll_ctl(events, EPOLL_CTL_ADD, wake, &event) != 0 ? -errno : 0;
     if (rc == 0)
         rc = thrum_thread_start(NULL, watch, NULL,
@@ -173,7 +173,8 @@ static void before_fork(void) { thrum_lock_acquire(&lock); }
 
 static void after_fork(void) { thrum_lock_release(&lock); }
 
-/* Nothing that was started is a child of this process. Who has a handle keeps it. */
+/* Nothing that was started is a child of this process. Who has a handle keeps it, and waits for
+ * nothing. */
 static void in_child(void) {
     generation++;
     lock = (thrum_lock)THRUM_LOCK_INIT;
@@ -181,6 +182,7 @@ static void in_child(void) {
         next = alive->next;
         if (alive->child.pidfd >= 0)
             close(alive->child.pidfd);
+        thrum_event_set(&alive->ended);
         drop(alive);
     }
     starting = NULL;

@@ -11,14 +11,16 @@
  *     rc = thrum_process_exit_code(p, &code);
  *     thrum_process_free(p);
  *
- * Arguments are copied byte by byte. One that is a pointer must be NULL or point into shared memory
- * (thrum/shared.h, with a name or without): the process has the same memory mapped, perhaps at
- * another address, and gets a pointer to the same place in it. Pointers inside of structs are
- * copied as they are, and mean nothing there. The result of the task is dropped.
+ * Arguments are copied byte by byte. One that is a pointer is packed by the task (thrum/pack.h), or
+ * must be NULL or point into shared memory (thrum/shared.h, with a name or without): the process
+ * has the same memory mapped, perhaps at another address, and gets a pointer to the same place in
+ * it. Pointers inside of structs are copied as they are, and mean nothing there. The result of the
+ * task is dropped.
  *
  * The process exits with 0 when the task returns, with n after exit(n), with 1 when the task fails
  * (thrum_raise()): that is told on its stderr, or its excepthook, as a thread's failure. It has
- * /dev/null as stdin, all signals as at a program's start. At the program's end (exit(), a return
+ * /dev/null as stdin, all signals as at a program's start, and the environment of the moment at
+ * which it is started, which no thread may change meanwhile. At the program's end (exit(), a return
  * from main()) processes that are daemons get SIGTERM, and SIGKILL 5 s later; then the program
  * waits for all its processes (after 5 s a line on stderr says for whom; THRUM_EXIT_NOTICE=0
  * silences it). Daemons are killed too when the program ends by any other means, others live on
@@ -45,16 +47,18 @@ THRUM__BEGIN
  * until thrum_process_free(). */
 struct thrum_process_opts {
     const char *name;  /* copied; default "Process-1", ...; in that one "Process-1:1" */
-    bool daemon;       /* ends with the program, and may not start processes itself */
+    bool daemon;       /* ends with the program, and may not start processes itself; a pool of them
+                        * (thrum/processes.h), whose workers end with it, it may have */
     void *reserved[6]; /* must be zero */
 };
 
 /* int name_start_process(thrum_process **out, ..., const thrum_process_opts *opts), made by
  * THRUM_TASK: starts a process, and returns when it exists. `*out` gets a handle to be freed; with
- * `out` NULL the process just runs. Returns 0; -EFAULT (a pointer that is not into shared memory)
- * or -EINVAL (reserved not zero), named on stderr, -ENOTSUP (no file of the program includes this
- * header), -EPERM (this process is a daemon), -EEXIST (several tasks are called so), -ESHUTDOWN
- * (the program ends), -ENOMEM, -EAGAIN, -EMFILE, or what else the system said. That the program
+ * `out` NULL the process just runs. Returns 0; -EFAULT (a pointer that is neither packed nor into
+ * shared memory), -EINVAL (reserved not zero; or pack() does not do the same twice), -ENOTSUP (no
+ * file of the program includes this header) or -EPERM (this process is a daemon), named on stderr;
+ * -EEXIST (several tasks are called so), -ESHUTDOWN (the program ends), a code of pack(), -ENOMEM,
+ * -EAGAIN, -EMFILE, or what else the system said (-ENOENT without /proc). That the program
  * lacks the task until it has loaded a library is seen by the process, which exits with 1. Any
  * thread. */
 
@@ -90,7 +94,8 @@ THRUM_API int thrum_process_pid(const thrum_process *process);
 /* Returns whether the process ends with the program. Any thread. */
 THRUM_API bool thrum_process_is_daemon(const thrum_process *process);
 
-/* Returns a waitable that is ready when the process has ended. Cannot fail; any thread. */
+/* Returns a waitable that is ready when the process has ended; in the child of a fork at once, for
+ * its parent's children. Cannot fail; any thread. */
 THRUM_API thrum_waitable thrum_process_waitable(thrum_process *process);
 
 /* Drops the handle; a running process goes on, and is waited for at the program's end. Does nothing

@@ -2,11 +2,13 @@
 /* Processes and the end of their program; forks; and who else waits for children. */
 #include "spec.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thrum/process.h>
 #include <unistd.h>
@@ -43,6 +45,18 @@ THRUM_TASK(void, say_when_dead, (common *, shared)) {
     assert_int_equal(thrum_shared_semaphore_acquire(&shared->here), 0);
     assert_int_equal(thrum_shared_lock_acquire(&shared->lock), -EOWNERDEAD);
     printf("said\n");
+}
+
+/* Its stdin is /dev/null, for what it starts too. */
+THRUM_TASK(void, look_at_streams, (int *, n)) {
+    struct stat about, null;
+    if (fstat(0, &about) != 0 || stat("/dev/null", &null) != 0 || about.st_rdev != null.st_rdev)
+        exit(1);
+    if (fcntl(0, F_GETFD) != 0)
+        exit(2);
+    if (fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0)
+        exit(3);
+    *n = 1;
 }
 
 static void on_sigterm(int number) {
@@ -187,6 +201,8 @@ static int use_it_in_a_fork(void) {
     assert_int_equal(thrum_process_terminate(of_the_parent), -ECHILD);
     assert_int_equal(thrum_process_kill(of_the_parent), -ECHILD);
     assert_int_equal(thrum_process_enumerate(NULL, 0), 0);
+    thrum_waitable its_end = thrum_process_waitable(of_the_parent);
+    assert_int_equal(thrum_wait_any(&its_end, 1, THRUM_NEVER, NULL), 0);
     thrum_process_free(of_the_parent);
     assert_int_equal(nothing_start_process(&p, NULL), 0);
     assert_int_equal(thrum_process_join(p), 0);
@@ -333,12 +349,40 @@ static void test_without_descriptors(void **state) {
     done();
 }
 
+/* Nothing takes the place of a stream that is closed: not here, nor there. */
+static int start_without_streams(void) {
+    thrum_process *p;
+    struct stat about;
+    int code = 0;
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    for (int i = 0; i < 2; i++) {
+        c->n = 0;
+        if (look_at_streams_start_process(&p, &c->n, NULL) || thrum_process_join(p) ||
+            thrum_process_exit_code(p, &code) || code != 0 || c->n != 1)
+            return 10 + code;
+        thrum_process_free(p);
+        for (int fd = 0; fd < 3; fd++)
+            if (fstat(fd, &about) == 0)
+                return 20 + fd;
+    }
+    return 7;
+}
+
+static void test_without_streams(void **state) {
+    (void)state;
+    static spec_end end;
+    begin();
+    spec_exits(start_without_streams, 7, &end);
+    done();
+}
+
 /* Those that start processes here come last: TSan allows no threads in forks of several. */
 SPEC_TESTS(cmocka_unit_test(test_the_end_waits), cmocka_unit_test(test_the_end_ends_daemons),
            cmocka_unit_test(test_the_end_kills_the_deaf_and_tells_for_whom_it_waits),
            cmocka_unit_test(test_a_parent_that_is_killed),
            cmocka_unit_test(test_who_ignores_sigchld),
            cmocka_unit_test(test_who_waits_for_any_child),
-           cmocka_unit_test(test_without_descriptors),
+           cmocka_unit_test(test_without_descriptors), cmocka_unit_test(test_without_streams),
            cmocka_unit_test(test_in_the_child_of_a_fork),
            cmocka_unit_test(test_forks_among_starts));

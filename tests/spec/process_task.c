@@ -193,6 +193,35 @@ static void test_processes_of_processes(void **state) {
 
 THRUM_TASK(void, start_refused) { exit(nothing_start_process(NULL, NULL) == -EPERM ? 3 : 4); }
 
+THRUM_TASK(int, its_pid, (thrum_shared_lock *, held)) {
+    assert_int_equal(thrum_shared_lock_acquire(held), 0);
+    return (int)getpid();
+}
+
+/* And dies with a worker at work. */
+THRUM_TASK(void, use_a_pool, (common *, c)) {
+    thrum_future *f;
+    thrum_executor *pool = thrum_executor_new(
+        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
+    assert_non_null(pool);
+    assert_int_equal(its_pid_submit(pool, &f, &c->lock), 0);
+    assert_int_equal(its_pid_result(f, &c->pid), 0);
+    raise(SIGKILL);
+}
+
+/* Its workers end with it, so nobody is left behind: unlike Python's, it may. */
+static void test_a_daemon_may_have_a_pool(void **state) {
+    (void)state;
+    common *c = begin();
+    thrum_process *p;
+    assert_int_equal(use_a_pool_start_process(&p, c, &(thrum_process_opts){.daemon = true}), 0);
+    expect_end(p, -SIGKILL);
+    assert_true(c->pid > 0);
+    assert_int_equal(thrum_shared_lock_acquire(&c->lock), -EOWNERDEAD); /* the worker is dead */
+    thrum_shared_lock_release(&c->lock);
+    done();
+}
+
 static void test_what_is_refused(void **state) {
     (void)state;
     (void)begin();
@@ -210,4 +239,5 @@ SPEC_TESTS(cmocka_unit_test(test_a_failure_is_told),
            cmocka_unit_test(test_a_failure_is_for_the_hook),
            cmocka_unit_test(test_processes_of_processes), cmocka_unit_test(test_exit_codes),
            cmocka_unit_test(test_pointers_into_shared_memory),
+           cmocka_unit_test(test_a_daemon_may_have_a_pool),
            cmocka_unit_test(test_what_is_refused));
