@@ -95,8 +95,10 @@ static int make_command(thrum__processes *pool) {
         return 0;
     pool->path = thrum__spawn_find(command[0]);
     if (!pool->path) {
-        thrum__remote_complain("thrum_executor_new: processes: command: \"%s\" is not found", command[0]);
-        return -errno;
+        int error = errno;
+        thrum__remote_complain("thrum_executor_new: processes: command: \"%s\": %s", command[0],
+                               thrum_strerror(-error));
+        return -error;
     }
     pool->command = thrum__spawn_texts((char *const *)(uintptr_t)command);
     return pool->command ? 0 : -ENOMEM;

@@ -33,7 +33,7 @@ char **thrum__spawn_environment(void);
 char **thrum__spawn_texts(char *const *texts);
 void thrum__spawn_free_texts(char **texts);
 
-/* Returns where the program `name` lies, as execvp() would find it from here, to be freed; NULL with errno. */
+/* Returns where the program `name` lies, as execvp() would find it from here, to be freed; NULL with errno: it is not there, or no program. */
 char *thrum__spawn_find(const char *name);
 
 /* Returns `fd`, or in its place one above stdin, stdout and stderr, close-on-exec: a child that has none of these must

@@ -50,7 +50,7 @@ char *thrum__spawn_find(const char *name) {
     const char *folders = getenv("PATH"), *end;
     char *found = NULL;
     if (strchr(name, '/'))
-        return from_here(name);
+        return access(name, X_OK) == 0 ? from_here(name) : NULL;
     for (folders = folders ? folders : "/usr/local/bin:/usr/bin:/bin"; !found; folders = end + 1) {
         end = strchrnul(folders, ':');
         char *path = end > folders ? join(folders, (size_t)(end - folders), name) : join(".", 1, name);

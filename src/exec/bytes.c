@@ -99,7 +99,8 @@ int thrum_submit_bytes(thrum_executor *executor, thrum_future **out,
                        size_t result_size, const thrum_task_opts *opts) {
     int rc = check(fn, arg, arg_size, result_size);
     if (rc == 0 && executor->backend)
-        return opts ? -ENOTSUP : submit_remote(executor, out, fn, arg, arg_size, result_size);
+        return opts ? thrum__pool_not_taken("thrum_submit_bytes")
+                    : submit_remote(executor, out, fn, arg, arg_size, result_size);
     if (rc != 0)
         return rc;
     boxed *made = boxed_here(executor, arg_size, result_size);

@@ -277,6 +277,9 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
  * -ENOTSUP (it has a backend); 0: it is not. */
 int thrum__pool_refusal(const thrum_executor *pool);
 
+/* Says on stderr that a pool with a backend takes other things than `call`. Returns -ENOTSUP. */
+int thrum__pool_not_taken(const char *call);
+
 /* Queues `task`, a promise in SETTING, which is a PENDING task of `pool` from then on; not beyond
  * the call: the caller gets a reference of it then. The pool must stay meanwhile: BUSY or PINNED.
  * `continues`: it follows what the pool has run, which a closed pool takes from other threads too

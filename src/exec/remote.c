@@ -44,6 +44,12 @@ int thrum__remote_refusal(const thrum_executor *pool) {
     return thrum__state_load(pool) & THRUM__POOL_CLOSED ? -ESHUTDOWN : 0;
 }
 
+int thrum__pool_not_taken(const char *call) {
+    thrum__complain("%s: not for a pool with a backend, which takes typed tasks (thrum/task.h), bytes "
+                    "(thrum/bytes.h) and maps, without options", call);
+    return -ENOTSUP;
+}
+
 void *thrum__remote_reserve(const thrum_executor *pool, thrum__remote_block *block, size_t size) {
     if (!pool->backend->reserve)
         return NULL;

@@ -93,7 +93,7 @@ static int not_made(int rc, uint32_t flags, void *arg, thrum__options *options) 
     if (flags & THRUM__TASK_OWNED)
         free(arg);
     free(options);
-    return rc;
+    return rc == -ENOTSUP ? thrum__pool_not_taken("thrum_submit") : rc;
 }
 
 static void unpin(void *arg) {

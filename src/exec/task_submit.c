@@ -84,7 +84,8 @@ int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
                             const thrum_task_type *type, const void *args,
                             const thrum_task_opts *opts) {
     if (THRUM__UNLIKELY(executor->backend != NULL))
-        return opts ? -ENOTSUP : submit_remote(executor, out, type, args);
+        return opts ? thrum__pool_not_taken(type->name)
+                    : submit_remote(executor, out, type, args);
     boxed *made = block_new(NULL, type, args, type->args_size);
     return made ? thrum__submit_with(executor, out, run, made,
                                      THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)

@@ -186,6 +186,8 @@ static int add(thrum_future *future, thrum_future **out, thrum_executor *pool,
     int rc = check(pool, (const void *)(uintptr_t)fn, opts);
     if (rc == 0 && pool)
         rc = thrum__pool_refusal(pool);
+    if (rc == -ENOTSUP)
+        return thrum__pool_not_taken("thrum_future_then");
     if (rc == 0)
         rc = new_then(&it, future, pool, out != NULL, opts);
     if (rc != 0)

@@ -26,12 +26,14 @@ const char *thrum__failure_process;
 
 static void report_to_stderr(const thrum_failure *failure) {
     const char *process = thrum__failure_process;
-    thrum__complain("%s%s%s%s \"%s\" failed: %s (%s, %d) at %s:%d", process ? "process \"" : "",
+    char place[THRUM__MESSAGE_SIZE] = "";
+    if (failure->file)
+        snprintf(place, sizeof place, " at %s:%d", failure->file, failure->line);
+    thrum__complain("%s%s%s%s \"%s\" failed: %s (%s, %d)%s", process ? "process \"" : "",
                     process ? process : "", process ? "\": " : "",
                     failure->task ? "task" : "thread",
                     failure->task ? failure->task : failure->thread ? failure->thread : "?",
-                    failure->message, thrum_strerror(failure->code), failure->code,
-                    failure->file ? failure->file : "?", failure->line);
+                    failure->message, thrum_strerror(failure->code), failure->code, place);
 }
 
 void thrum__failure_report(const thrum_failure *failure) {

@@ -226,12 +226,14 @@ static void test_commands_that_are_no_worker(void **state) {
     snprintf(other, sizeof other, "%s/spec_processes_start", dirname(here));
     check_broken((const char *[]){"false", NULL}, -EPIPE, "exited with code 1");
     check_broken((const char *[]){other, NULL}, -EPROTO, "the first that differs is \"");
-    static const char *const empty[] = {NULL}, *const nowhere[] = {"spec-nothing-is-called-so", NULL};
-    const thrum_processes_opts bad[] = {{.command = empty}, {.output = 2}, {.command = nowhere}};
-    for (int i = 0; i < 3; i++) {
+    static const char *const empty[] = {NULL}, *const nowhere[] = {"spec-nothing-is-called-so", NULL},
+                             *const no_file[] = {"./spec-nothing-is-called-so", NULL};
+    const thrum_processes_opts bad[] = {
+        {.command = empty}, {.output = 2}, {.command = nowhere}, {.command = no_file}};
+    for (int i = 0; i < 4; i++) {
         assert_null(thrum_executor_new(
             &(thrum_executor_opts){.backend = thrum_processes, .backend_opts = &bad[i]}));
-        assert_int_equal(errno, i == 2 ? ENOENT : EINVAL);
+        assert_int_equal(errno, i >= 2 ? ENOENT : EINVAL);
     }
 }
 

@@ -125,6 +125,68 @@ static void test_nobody_reads_it(void **state) {
     assert_int_equal(has_run, 1);
 }
 
-SPEC_TESTS(cmocka_unit_test(test_what_is_said_is_what_threads_say),
+static void *plain(void *arg) { return arg; }
+
+static void *then(thrum_future *future, void *arg) {
+    (void)future;
+    return arg;
+}
+
+static int ask_for_too_much(void) {
+    thrum_executor *pool = pool_of(thrum_processes, NULL);
+    const thrum_task_opts opts = {.priority = 1};
+    const int code = -EDOM;
+    thrum_future *f;
+    bool refused =
+        process_submit(pool, &f) == 0 && thrum_submit(pool, NULL, plain, NULL) == -ENOTSUP &&
+        thrum_submit_with(pool, NULL, plain, NULL, &opts) == -ENOTSUP &&
+        process_submit_with(pool, NULL, &opts) == -ENOTSUP &&
+        thrum_submit_bytes(pool, NULL, raise_it, &code, sizeof code, 0, &opts) == -ENOTSUP &&
+        thrum_future_then(f, NULL, pool, then, NULL) == -ENOTSUP;
+    thrum_future_free(f);
+    thrum_executor_free(pool);
+    return refused ? 7 : 1;
+}
+
+static void test_what_is_not_for_it_is_told(void **state) {
+    (void)state;
+    static spec_end end;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    spec_exits(ask_for_too_much, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "thrum: thrum_submit: not for a pool with"), 2);
+    assert_int_equal(spec_count_text(end.text, "thrum: process: not for a pool with"), 1);
+    assert_int_equal(spec_count_text(end.text, "thrum: thrum_submit_bytes: not for a pool with"), 1);
+    assert_int_equal(spec_count_text(end.text, "thrum: thrum_future_then: not for a pool with"), 1);
+}
+
+static int kill_itself(const void *item, void *result) {
+    (void)item;
+    (void)result;
+    return kill(getpid(), SIGKILL);
+}
+
+static int map_to_death(void) {
+    thrum_executor *pool = pool_of(thrum_processes, NULL);
+    int rc = thrum_map(pool, kill_itself, "", 1, 1, NULL, 0, NULL);
+    thrum_executor_free(pool);
+    return rc == -EPIPE ? 7 : 1;
+}
+
+/* A death has no place in the program. */
+static void test_a_death_is_told_without_a_place(void **state) {
+    (void)state;
+    static spec_end end;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    spec_exits(map_to_death, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "killed by signal 9"), 1);
+    assert_int_equal(spec_count_text(end.text, " at ?"), 0);
+}
+
+/* Those that fork come first: TSan allows no threads in forks of several. */
+SPEC_TESTS(cmocka_unit_test(test_what_is_not_for_it_is_told),
+           cmocka_unit_test(test_a_death_is_told_without_a_place),
+           cmocka_unit_test(test_what_is_said_is_what_threads_say),
            cmocka_unit_test(test_a_death_names_worker_and_process),
            cmocka_unit_test(test_nobody_reads_it));
