@@ -19,7 +19,8 @@
  *
  * A worker is the same program, started anew: its constructors run, then, instead
  * of main(), the worker. So globals are as at the program's start. This header is not part of thrum.h: it is
- * included by a file of the program itself, not of a shared library.
+ * included by a file of the program itself, not of a shared library. A daemon of thrum/process.h
+ * may make a pool, unlike in Python, since its workers end with it.
  *
  * Tasks run in the order they were submitted, several of them on their way to a worker
  * at a time: thrum_future_running() is true from when it was sent. A task whose worker dies fails with -EPIPE, saying how
