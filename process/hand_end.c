@@ -121,10 +121,12 @@ static bool too_long(const thrum__processes *pool, const thrum__hand *hand, int6
 /* Keeps the worker from beginning any job after `job`. Returns false if it has done that. */
 static bool hold(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
     uint64_t *word = &thrum__place_of(pool, hand->place)->started;
-    uint64_t started = __atomic_load_n(word, __ATOMIC_RELAXED);
+    /* acquire: pairs with begin(): the answer before is there */
+    uint64_t started = __atomic_load_n(word, __ATOMIC_ACQUIRE);
     while (started <= job->id)
+        /* acquire: pairs with begin() */
         if (__atomic_compare_exchange_n(word, &started, started | THRUM__PLACE_HELD, false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                                        __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
             return true;
     return false;
 }
@@ -167,7 +169,8 @@ void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
             again = kill_first(pool, hand, job, THRUM__KILL_LIMIT);
         else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
             thrum__hand_kill(hand, THRUM__KILL_OTHER);
-        else if (!job && hand->state == THRUM__HAND_READY && now - hand->since >= pool->idle_ns)
+        else if (!job && hand->state == THRUM__HAND_READY && !pool->queue.first &&
+                 now - hand->since >= pool->idle_ns)
             thrum__hand_retire(hand);
     }
 }

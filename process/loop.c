@@ -113,7 +113,8 @@ static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool o
             thrum__job_drop(pool, job);
         } else if ((rc = thrum__hand_give(pool, hand, job)) != 0) {
             if (!own || rc == -EAGAIN) {
-                put_back(pool, job); /* its callbacks are not for here */
+                put_back(pool, job);
+                pool->stuck = pool->stuck || rc != -EAGAIN; /* its callbacks are not for here */
                 break;
             }
             thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
@@ -262,9 +263,9 @@ void *thrum__processes_main(void *arg) {
     thrum__pump_take(pool);
     for (int answers = 0;;) {
         bool closed = take_in(pool);
+        watch(pool); /* first: it may take answers in */
         thrum__processes_dispatch(pool, true);
         start_workers(pool);
-        watch(pool);
         if (closed && finish(pool))
             break;
         if (polled)

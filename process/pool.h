@@ -121,7 +121,7 @@ typedef struct thrum__processes {
     thrum__jobs queue;
     uint64_t next_id;
     int bad_starts; /* one after the other */
-    bool stuck; /* a frame has come that only the pool's thread may take */
+    bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be sent */
     thrum_failure broken; /* code 0: it is not */
     char broken_text[400];
     thrum__hand *hands; /* max_workers */

@@ -99,17 +99,30 @@ static void feed(thrum__processes *pool) {
     thrum__processes_dispatch(pool, false);
 }
 
-/* Lets go of the pump. `stuck`: there is something for the pool's thread only. */
-static void leave(thrum__processes *pool, bool stuck) {
+/* Returns whether there is something for the pool's thread only: a frame, a task that could not be sent, or a worker to be
+ * killed, since the task that has become its first was cancelled before. */
+static bool is_stuck(thrum__processes *pool) {
+    bool stuck = pool->stuck;
+    pool->stuck = false;
+    for (int i = 0; i < pool->max_workers && !stuck; i++) {
+        const thrum__hand *hand = &pool->hands[i];
+        stuck = hand->jobs.first && hand->state != THRUM__HAND_KILLED &&
+                thrum_future_cancelled(hand->jobs.first->task.future);
+    }
+    return stuck;
+}
+
+/* Lets go of the pump. */
+static void leave(thrum__processes *pool) {
     thrum__pump_count(pool);
     thrum_lock_acquire(&pool->lock);
-    if (pool->intake.first && !stuck) {
+    if (pool->intake.first) {
         thrum__pump_intake(pool);
         thrum_lock_release(&pool->lock);
         thrum__processes_dispatch(pool, false);
         thrum_lock_acquire(&pool->lock);
     }
-    if (stuck || pool->intake.first || pool->closed ||
+    if (is_stuck(pool) || pool->intake.first || pool->closed ||
         (pool->queue.first && pool->n_hands < pool->max_workers) ||
         thrum__processes_alarm(pool) < pool->alarm ||
         (pool->state == THRUM__POOL_SLEEPS && !await(pool)))
@@ -122,7 +135,7 @@ static void leave(thrum__processes *pool, bool stuck) {
 
 void thrum__pump_submitted(thrum__processes *pool) {
     feed(pool);
-    leave(pool, false);
+    leave(pool);
 }
 
 /* Returns the CPU on which a worker that has a task was last. */
@@ -165,8 +178,5 @@ bool thrum__pump_look(void *state) {
 }
 
 void thrum__pump_leave(void *state) {
-    thrum__processes *pool = state;
-    bool stuck = pool->stuck;
-    pool->stuck = false;
-    leave(pool, stuck);
+    leave(state);
 }

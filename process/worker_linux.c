@@ -150,7 +150,7 @@ static void begin(worker *self, uint64_t id) {
     do
         while (started & THRUM__PLACE_HELD)
             pause(); /* about to be killed */
-    /* release: pairs with begun() */
+    /* release: pairs with begun(), hold() */
     while (!__atomic_compare_exchange_n(&self->place->started, &started, id, false, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED));
 }

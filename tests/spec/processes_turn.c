@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* What only the pool's thread may do, and is told of by whoever takes results in its place. */
+#include "spec.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <thrum/processes.h>
+#include <thrum/shared.h>
+#include <unistd.h>
+
+enum { ROUNDS = 60 };
+
+THRUM_TASK(int, process) { return (int)getpid(); }
+
+THRUM_TASK(int, count_to, (int, n)) {
+    volatile int i = 0;
+    while (i < n)
+        i = i + 1;
+    return i;
+}
+
+THRUM_TASK(void, work_for_ever) {
+    for (;;)
+        pause();
+}
+
+static thrum_executor *pool_of(int n) {
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = n, .idle_timeout = INFINITY});
+    assert_non_null(pool);
+    return pool;
+}
+
+/* The task behind is cancelled before it begins; it becomes the first by a result that who waits for it takes. */
+static void test_a_cancelled_task_becomes_the_first(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of(1);
+    for (int i = 0; i < ROUNDS; i++) {
+        thrum_future *ready, *first, *second, *third;
+        int n = (int)spec_random(40000), value = 0;
+        assert_int_equal(process_submit(pool, &ready), 0);
+        assert_int_equal(process_result(ready, NULL), 0);
+        assert_int_equal(count_to_submit(pool, &first, n), 0);
+        assert_int_equal(work_for_ever_submit(pool, &second), 0);
+        assert_true(thrum_future_cancel(second));
+        assert_int_equal(count_to_result(first, &value), 0);
+        assert_int_equal(value, n);
+        assert_int_equal(process_submit(pool, &third), 0);
+        assert_int_equal(process_result(third, NULL), 0);
+        thrum_future_free(ready);
+        thrum_future_free(first);
+        thrum_future_free(second);
+        thrum_future_free(third);
+    }
+    thrum_executor_free(pool);
+}
+
+/* A task is cancelled while it ends, and the next one is done at once: then others get their turn. */
+static void test_cancelled_at_its_end(void **state) {
+    (void)state;
+    enum { N = 5 };
+    const int counts[N] = {100000, 1, 100000, 100000, 100000};
+    thrum_executor *pool = pool_of(1);
+    thrum_future *f[N];
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < N; k++)
+            assert_int_equal(count_to_submit(pool, &f[k], counts[k]), 0);
+        while (!thrum_future_running(f[0]) && !thrum_future_done(f[0]))
+            spec_yield();
+        volatile int n = (int)spec_random(150000);
+        while (n > 0 && !thrum_future_done(f[0]))
+            n = n - 1;
+        (void)thrum_future_cancel(f[0]);
+        assert_int_equal(thrum_wait(f, N, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+        for (int k = 0; k < N; k++)
+            thrum_future_free(f[k]);
+    }
+    thrum_executor_free(pool);
+}
+
+THRUM_TASK(void, touch, (char *, byte)) { *byte = 1; }
+
+enum { SEGMENTS = 20 };
+
+/* What cannot be sent fails, whoever finds that out. */
+static int without_descriptors(void) {
+    thrum_shared *shared[SEGMENTS];
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 1, .idle_timeout = INFINITY});
+    thrum_future *f;
+    if (process_submit(pool, &f) != 0 || process_result(f, NULL) != 0)
+        return 1;
+    thrum_future_free(f);
+    for (int i = 0; i < SEGMENTS; i++)
+        if (thrum_shared_create(&shared[i], NULL, 64, NULL) != 0)
+            return 2;
+    int most = dup(0);
+    close(most);
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)most, (rlim_t)most}) != 0)
+        return 3;
+    for (int i = 0; i < SEGMENTS; i++) {
+        if (touch_submit(pool, &f, thrum_shared_memory(shared[i])) != 0)
+            return 4;
+        if (touch_result(f) != -EMFILE)
+            return 5;
+        thrum_future_free(f);
+    }
+    thrum_executor_free(pool);
+    return 0;
+}
+
+static void test_what_cannot_be_sent_fails(void **state) {
+    (void)state;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    spec_end end;
+    spec_exits(without_descriptors, 0, &end);
+}
+
+SPEC_TESTS(cmocka_unit_test(test_cancelled_at_its_end),
+           cmocka_unit_test(test_a_cancelled_task_becomes_the_first),
+           cmocka_unit_test(test_what_cannot_be_sent_fails));
