@@ -2,6 +2,7 @@
 /* The thread of a pool of processes. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text) 
     pool->refused = -EPIPE;
     thrum_condition_notify_all(&pool->room);
     thrum_lock_release(&pool->lock);
+    thrum__processes_poke(pool); /* those that wait are to fail */
 }
 
 /* Takes what was submitted. Returns whether the pool was closed. */
@@ -254,25 +256,44 @@ static bool finish(thrum__processes *pool) {
     return pool->n_hands == 0;
 }
 
-void *thrum__processes_main(void *arg) {
-    thrum__processes *pool = arg;
-    thrum__processes_own(pool);
-    struct pollfd *polled = malloc((1 + 2 * (size_t)pool->max_workers) * sizeof *polled);
-    if (!polled)
-        thrum__processes_break(pool, -ENOMEM, "no memory");
-    thrum__pump_take(pool);
+typedef struct service {
+    thrum__processes *pool;
+    struct pollfd *polled;
+} service;
+
+/* Also the cleanup handler: a callback has ended the thread, which goes on until the pool ends, since its end would be that of
+ * the workers. */
+static void serve(void *arg) {
+    service *it = arg;
+    thrum__processes *pool = it->pool;
+    pthread_cleanup_push(serve, it);
     for (int answers = 0;;) {
         bool closed = take_in(pool);
         watch(pool); /* first: it may take answers in */
         thrum__processes_dispatch(pool, true);
         start_workers(pool);
+        thrum__backend_callbacks();
         if (closed && finish(pool))
             break;
-        if (polled)
-            answers = wait(pool, polled, answers);
+        if (it->polled)
+            answers = wait(pool, it->polled, answers);
     }
+    pthread_cleanup_pop(0);
     thrum__pump_count(pool);
-    free(polled);
+    free(it->polled);
+    thrum__backend_serves(NULL);
+    thrum__processes_own(NULL);
     thrum__backend_rested(pool->executor);
+}
+
+void *thrum__processes_main(void *arg) {
+    thrum__processes *pool = arg;
+    service it = {pool, malloc((1 + 2 * (size_t)pool->max_workers) * sizeof *it.polled)};
+    thrum__processes_own(pool);
+    thrum__backend_serves(pool->executor);
+    if (!it.polled)
+        thrum__processes_break(pool, -ENOMEM, "no memory");
+    thrum__pump_take(pool);
+    serve(&it);
     return NULL;
 }

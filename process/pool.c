@@ -104,6 +104,11 @@ static int make_command(thrum__processes *pool) {
     return pool->command ? 0 : -ENOMEM;
 }
 
+static int start_thread(thrum__processes *pool) {
+    return thrum_thread_start(&pool->thread, thrum__processes_main, pool,
+                              &(thrum_thread_opts){.name = pool->name, .daemon = true});
+}
+
 static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     thrum__jobs_init(&pool->intake);
     thrum__jobs_init(&pool->queue);
@@ -125,8 +130,7 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
         return rc;
     for (int i = 0; i < pool->max_workers; i++)
         pool->hands[i] = (thrum__hand){.place = i, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
-    return thrum_thread_start(&pool->thread, thrum__processes_main, pool,
-                              &(thrum_thread_opts){.name = pool->name, .daemon = true});
+    return start_thread(pool);
 }
 
 static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
@@ -242,6 +246,19 @@ static void end(void *state) {
     free_pool(pool);
 }
 
+/* The thread holds the pump. Its workers stay: it does not end before the program. */
+static void desert(void *state) {
+    thrum__processes *pool = state;
+    own = NULL;
+    thrum_thread_free(pool->thread);
+    pool->thread = NULL;
+    thrum__pump_drop(pool);
+    int rc = start_thread(pool);
+    if (rc != 0)
+        thrum__remote_complain("pool \"%s\" has no thread after exit() in its own: %s", pool->name,
+                               thrum_strerror(rc));
+}
+
 static void fill_stats(void *state, thrum_executor_stats *stats) {
     thrum__processes *pool = state;
     thrum_lock_acquire(&pool->lock);
@@ -256,7 +273,7 @@ static void fill_stats(void *state, thrum_executor_stats *stats) {
 static const thrum_backend backend = {
     open_pool,  submit,  cancelled,          close_pool,         end,
     fill_stats, reserve, thrum__store_give, thrum__pump_attend, thrum__pump_look,
-    thrum__pump_leave};
+    thrum__pump_leave, desert};
 
 const thrum_backend *thrum_processes_backend(void) { return &backend; }
 

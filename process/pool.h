@@ -169,6 +169,9 @@ void thrum__pump_take(thrum__processes *pool);
  * done, if there is something new. */
 bool thrum__pump_sleep(thrum__processes *pool, int64_t alarm, bool naps);
 
+/* The pool's thread lets go for ever, and another is about to take the pump. */
+void thrum__pump_drop(thrum__processes *pool);
+
 /* Under the lock. Takes the pump, if it is free and the pool takes tasks. */
 bool thrum__pump_try(thrum__processes *pool);
 

@@ -67,6 +67,14 @@ void thrum__pump_take(thrum__processes *pool) {
     attend(pool);
 }
 
+void thrum__pump_drop(thrum__processes *pool) {
+    thrum_lock_acquire(&pool->lock);
+    pool->pumped = false;
+    if (pool->wanted)
+        thrum_condition_notify_all(&pool->pump);
+    thrum_lock_release(&pool->lock);
+}
+
 bool thrum__pump_sleep(thrum__processes *pool, int64_t alarm, bool naps) {
     thrum__pump_count(pool);
     if (!naps && !await(pool)) {

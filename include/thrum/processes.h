@@ -26,7 +26,8 @@
  * at a time: thrum_future_running() is true from when it was sent. A task whose worker dies fails with -EPIPE, saying how
  * the worker died; those behind it run on another worker. thrum_future_cancel() cancels a running task too: its worker is
  * killed and replaced. The workers end with the process that made them, however that ends. Done callbacks run in the
- * pool's own thread: they must not wait for its tasks. */
+ * pool's own thread: there a wait for one of its tasks, a map on it and thrum_executor_shutdown() that waits are refused
+ * with -EDEADLK, and thrum_executor_free() panics. */
 #ifndef THRUM_PROCESSES_H
 #define THRUM_PROCESSES_H
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "base/panic.h"
 #include "exec/pool.h"
 #include "exec/remote.h"
 
@@ -42,6 +43,10 @@ int thrum__await_done(thrum_future *task, int64_t deadline, bool interruptible) 
     thrum__circle_wait circle = {
         .targets = &task, .n = 1, .key = task, .kind = &thrum__future_kind};
     bool watched = thrum__circle_watches(deadline);
+    if (deadline == INT64_MAX && thrum__remote_is(task) && thrum__remote_inside(task->pool)) {
+        thrum__complain("a done callback waits for a task of its own pool of processes: -EDEADLK");
+        return -EDEADLK;
+    }
     if (watched && !thrum__circle_enter(&circle))
         return -EDEADLK;
     int rc = thrum__pool_block();

@@ -71,6 +71,9 @@ struct thrum_backend {
     bool (*look)(void *state);
     /* The last of the caller's looks. */
     void (*leave)(void *state);
+    /* The current thread, which serves (thrum__backend_serves()), has called exit() in a callback and never comes back:
+     * another takes its place. */
+    void (*desert)(void *state);
 };
 
 /* PENDING -> RUNNING. */
@@ -86,13 +89,14 @@ bool thrum__remote_take(thrum_future *future);
  * did. */
 bool thrum__remote_succeed_quietly(thrum_future *future);
 
-/* Complete a claimed task, and drop the backend's reference. Callbacks run here. The failure is
- * copied, but for `file` and `task`, which live for ever. */
+/* Complete a claimed task, and drop the backend's reference. Callbacks run here, or as
+ * thrum__backend_serves() says. The failure is copied, but for `file` and `task`, which live for
+ * ever. */
 void thrum__remote_succeed(thrum_future *future);
 void thrum__remote_fail(thrum_future *future, const thrum_failure *failure);
 
 /* Cancels a task that is PENDING, if nobody has, and drops the backend's reference. Callbacks run
- * here. */
+ * as above. */
 void thrum__remote_cancel(thrum_future *future);
 
 /* Drops the backend's reference of a task that was cancelled. */
@@ -141,6 +145,12 @@ void thrum__remote_awake(void);
 
 /* As all lines of the library on stderr. */
 void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);
+
+/* The current thread completes the tasks of `executor`; NULL: no more. What it waits for would never come: such waits
+ * fail with -EDEADLK. What the program has to say about their end is put off until thrum__backend_callbacks(): that may
+ * end the thread, or never come back from exit(), so it is called where the thread is in the middle of nothing. */
+void thrum__backend_serves(thrum_executor *executor);
+void thrum__backend_callbacks(void);
 
 /* The backend's last touch of an executor that was closed: who waits for its end goes on. */
 void thrum__backend_rested(thrum_executor *executor);

@@ -76,6 +76,7 @@ static void desert(void) {
         else if (frame->slot)
             thrum__pool_release_slot(frame->slot);
     }
+    thrum__remote_desert();
 }
 
 static const thrum__exit_more more_hooks = {finish, add_names, desert};

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/panic.h"
 #include "exec/part.h"
 #include "exec/pool.h"
 #include "exec/remote.h"
@@ -361,6 +362,10 @@ int thrum__map_remote(thrum_executor *pool, int (*fn)(const void *item, void *re
     int rc = pool->backend->reserve ? thrum__remote_refusal(pool) : -ENOTSUP;
     if (rc != 0 || n == 0)
         return rc;
+    if (thrum__remote_inside(pool)) {
+        thrum__complain("thrum_map: a done callback waits for its own pool of processes: -EDEADLK");
+        return -EDEADLK;
+    }
     for (size_t i = 0; opts->codes && i < n; i++)
         opts->codes[i] = -ECANCELED; /* until it has run */
     map.items_shared = is_shared(items, n, item_size);

@@ -10,10 +10,15 @@
 
 #include "base/panic.h"
 #include "base/raw_lock.h"
+#include "exec/hook.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
 static thrum__raw_lock cancelling;
+
+static __thread thrum_executor *served; /* NULL: none */
+static __thread thrum__link later;      /* callbacks; a list while one is served */
+static __thread thrum_future *owed;     /* failures of which a reference is to be dropped */
 
 int thrum__remote_open(thrum_executor *pool, const thrum_executor_opts *opts) {
     int rc = opts->backend->open(pool, opts, &pool->remote);
@@ -120,6 +125,7 @@ void thrum__remote_unpin(thrum_executor *pool) {
 
 void thrum__remote_child_after_fork(void) {
     cancelling = (thrum__raw_lock){0};
+    served = NULL;
     thrum__remote_text_child_after_fork();
 }
 
@@ -143,8 +149,41 @@ bool thrum__remote_take(thrum_future *future) {
     return false;
 }
 
+void thrum__backend_serves(thrum_executor *executor) {
+    served = executor;
+    thrum__list_init(&later);
+}
+
+void thrum__backend_callbacks(void) {
+    thrum__hooks_call(&later);
+    for (thrum_future *future; (future = owed) != NULL;) {
+        owed = future->next;
+        thrum__task_unref(future); /* the excepthook may be called */
+    }
+}
+
+bool thrum__remote_inside(const thrum_executor *pool) { return served && served == pool; }
+
+void thrum__remote_desert(void) {
+    thrum_executor *pool = served;
+    served = NULL;
+    if (!pool)
+        return;
+    thrum__backend_callbacks();
+    pool->backend->desert(pool->remote);
+}
+
+static void complete(thrum_future *future, uint32_t state, uint32_t drop) {
+    if (!(thrum__task_finish(future, state, drop) & THRUM__TASK_HOOKS))
+        return;
+    if (served)
+        thrum__hooks_take(future, &later);
+    else
+        thrum__hooks_run(future);
+}
+
 void thrum__remote_succeed(thrum_future *future) {
-    thrum__task_complete(future, THRUM__TASK_OK, THRUM__TASK_REF);
+    complete(future, THRUM__TASK_OK, THRUM__TASK_REF);
 }
 
 bool thrum__remote_succeed_quietly(thrum_future *future) {
@@ -152,11 +191,16 @@ bool thrum__remote_succeed_quietly(thrum_future *future) {
 }
 
 void thrum__remote_fail(thrum_future *future, const thrum_failure *failure) {
-    thrum__task_fail(future, failure, NULL, THRUM__TASK_REF);
+    thrum__task_set_failure(future, failure, NULL);
+    complete(future, THRUM__TASK_FAILED, served ? 0 : THRUM__TASK_REF);
+    if (!served)
+        return;
+    future->next = owed;
+    owed = future;
 }
 
 void thrum__remote_cancel(thrum_future *future) {
-    thrum__task_complete(future, THRUM__TASK_CANCELLED, 0);
+    complete(future, THRUM__TASK_CANCELLED, 0);
     thrum__task_unref(future);
 }
 

@@ -58,6 +58,12 @@ bool thrum__remote_help(thrum_future *future);
 const thrum_backend *thrum__remote_pin(thrum_future *future);
 void thrum__remote_unpin(thrum_executor *pool);
 
+/* Returns whether the current thread is the one that completes the tasks of `pool`. */
+bool thrum__remote_inside(const thrum_executor *pool);
+
+/* The current thread is inside exit(). */
+void thrum__remote_desert(void);
+
 /* In the child of a fork. */
 void thrum__remote_child_after_fork(void);
 void thrum__remote_text_child_after_fork(void);

@@ -8,13 +8,14 @@
 #include "exec/options.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 
 bool thrum__pool_inside(const thrum_executor *pool) {
     for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
         if ((frame->task && frame->task->pool == pool) ||
             (frame->worker && frame->worker->pool == pool))
             return true;
-    return false;
+    return pool->backend && thrum__remote_inside(pool);
 }
 
 static bool gone(const thrum_executor *pool) {

@@ -76,7 +76,7 @@ static bool look(void *state) {
 static void leave(void *state) { ((fake *)state)->n_left++; }
 
 static const thrum_backend backend = {open_fake, submit_fake, cancelled, close_fake, free_fake,
-                                      stats_fake, NULL, NULL, attend, look, leave};
+                                      stats_fake, NULL, NULL, attend, look, leave, NULL};
 
 THRUM_TASK(int, twice, (int, x)) { return 2 * x; }
 
