@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <thrum/future.h>
 #include <thrum/processes.h>
 #include <thrum/shared.h>
 #include <unistd.h>
@@ -113,6 +114,34 @@ static int without_descriptors(void) {
     return 0;
 }
 
+/* No worker can be started. The one who waits does not look himself. */
+static int without_workers(void) {
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 1});
+    thrum_future *f;
+    int most = dup(0);
+    close(most);
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)most, (rlim_t)most}) != 0)
+        return 1;
+    if (process_submit(pool, &f) != 0)
+        return 2;
+    if (thrum_wait(&f, 1, THRUM_FIRST_COMPLETED, THRUM_NEVER) != 0)
+        return 3;
+    if (process_result(f, NULL) != -EMFILE)
+        return 4;
+    thrum_future_free(f);
+    thrum_executor_free(pool);
+    return 0;
+}
+
+static void test_what_has_no_worker_fails(void **state) {
+    (void)state;
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+    spec_end end;
+    spec_exits(without_workers, 0, &end);
+}
+
 static void test_what_cannot_be_sent_fails(void **state) {
     (void)state;
     spec_needs_os("processes");
@@ -123,4 +152,5 @@ static void test_what_cannot_be_sent_fails(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_cancelled_at_its_end),
            cmocka_unit_test(test_a_cancelled_task_becomes_the_first),
+           cmocka_unit_test(test_what_has_no_worker_fails),
            cmocka_unit_test(test_what_cannot_be_sent_fails));
