@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Submit with arguments: a task is a plain function, its arguments and result keep their types.
  *
- * THRUM_TASK defines the function and what submits it: a call with wrong arguments does not compile,
- * where Python's fails when it runs.
+ * THRUM_TASK defines the function and what submits it: a call with wrong arguments does not
+ * compile, where Python's fails when it runs.
  *
  * Python:  with ThreadPoolExecutor(max_workers=1) as executor:
  *              future = executor.submit(pow, 323, 1235)

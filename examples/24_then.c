@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What follows: each step starts when the one before it is done, and nobody waits in between. A failure
- * passes by the steps that it makes impossible, up to the one that deals with it.
+/* What follows: each step starts when the one before it is done, and nobody waits in between. A
+ * failure passes by the steps that it makes impossible, up to the one that deals with it.
  *
  * JavaScript:  read(row).then(half).then(half).catch(say)    Python has no such thing */
 #include <thrum.h>

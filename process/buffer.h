@@ -12,8 +12,8 @@ typedef struct thrum__buffer {
     size_t begin, end, capacity; /* what is in it: data[begin .. end) */
 } thrum__buffer;
 
-/* Returns room for `size` bytes at the end, which count once thrum__buffer_grow() is called; NULL without
- * memory. */
+/* Returns room for `size` bytes at the end, which count once thrum__buffer_grow() is called; NULL
+ * without memory. */
 uint8_t *thrum__buffer_room(thrum__buffer *buffer, size_t size);
 
 static inline void thrum__buffer_grow(thrum__buffer *buffer, size_t size) { buffer->end += size; }

@@ -17,8 +17,8 @@ const thrum__errand_ref *thrum__errand_find(const thrum__errand *call, uint64_t 
     return NULL;
 }
 
-bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__errand *call,
-                     const void *args) {
+bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id,
+                       const thrum__errand *call, const void *args) {
     const fixed first = {call->function, call->args_size, call->result_size, call->n_refs};
     size_t refs_size = (size_t)call->n_refs * sizeof call->refs[0];
     size_t args_size = thrum__errand_find(call, THRUM__CALL_ARGS) ? 0 : (size_t)call->args_size;
@@ -70,7 +70,8 @@ int thrum__errand_read(const thrum__frame_view *frame, thrum__errand *call, cons
         first.function.kind > THRUM__BUILD_HEADERS || first.args_size > THRUM__FRAME_MAX ||
         first.result_size > THRUM__FRAME_MAX)
         return -EPROTO;
-    *call = (thrum__errand){first.function, first.args_size, first.result_size, first.n_refs, {{0}}};
+    *call = (thrum__errand){.function = first.function, .args_size = first.args_size,
+                            .result_size = first.result_size, .n_refs = first.n_refs};
     size_t refs_size = (size_t)first.n_refs * sizeof call->refs[0];
     memcpy(call->refs, at, refs_size);
     for (uint64_t i = 0; i < call->n_refs; i++)

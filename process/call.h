@@ -31,8 +31,8 @@ typedef struct thrum__errand {
 
 /* Appends a frame with a call, and the arguments unless they are in shared memory. Returns false
  * without memory. */
-bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id, const thrum__errand *call,
-                     const void *args);
+bool thrum__errand_put(thrum__buffer *buffer, uint32_t index, uint64_t id,
+                       const thrum__errand *call, const void *args);
 
 /* Reads a call. `*args` are the bytes in the frame, NULL if they are in shared memory. Returns 0 or
  * -EPROTO: it is damaged, or a pointer belongs beyond the arguments. */

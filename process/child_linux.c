@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process for one task, from the program's constructors to its end; and what this process is
- * called. Without exceptions pthread_cleanup_push() makes a place that pthread_exit() unwinds to. */
+ * called. Without exceptions pthread_cleanup_push() makes a place that pthread_exit() unwinds
+ * to. */
 #undef __EXCEPTIONS
 #include <errno.h>
 #include <fcntl.h>

@@ -37,7 +37,8 @@ bool thrum__frame_put_head(thrum__buffer *buffer, thrum__frame_kind kind, uint32
 
 bool thrum__frame_put(thrum__buffer *buffer, thrum__frame_kind kind, uint32_t index, uint64_t id,
                       const void *bytes, size_t size) {
-    return thrum__frame_put_head(buffer, kind, index, id, size) && thrum__buffer_put(buffer, bytes, size);
+    return thrum__frame_put_head(buffer, kind, index, id, size) &&
+           thrum__buffer_put(buffer, bytes, size);
 }
 
 bool thrum__frame_put_failure(thrum__buffer *buffer, thrum__frame_kind kind, uint64_t id,

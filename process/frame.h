@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes between a pool and its workers: frames of a head and bytes. Both ends are one program on one machine, so
- * numbers are as the machine has them. Nothing that is decoded is trusted: a worker may have written over it. */
+/* What goes between a pool and its workers: frames of a head and bytes. Both ends are one program
+ * on one machine, so numbers are as the machine has them. Nothing that is decoded is trusted: a
+ * worker may have written over it. */
 #ifndef THRUM_PROCESS_FRAME_H
 #define THRUM_PROCESS_FRAME_H
 
@@ -42,8 +43,9 @@ typedef struct thrum__frame_view {
     size_t size;
 } thrum__frame_view;
 
-/* Finds the frame that data[0 .. n) begins with. Returns its size with the head, 0 if more must come first, or -EPROTO:
- * no frame begins so. With 0 `*frame` is what is known: without bytes; kind 0 if even the head is not whole. */
+/* Finds the frame that data[0 .. n) begins with. Returns its size with the head, 0 if more must
+ * come first, or -EPROTO: no frame begins so. With 0 `*frame` is what is known: without bytes; kind
+ * 0 if even the head is not whole. */
 int64_t thrum__frame_next(const uint8_t *data, size_t n, thrum__frame_view *frame);
 
 /* Append a frame. Return false without memory; nothing is appended then. */

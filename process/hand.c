@@ -30,7 +30,8 @@ static int spawn(thrum__processes *pool, thrum__hand *hand, int socket, int segm
     char variable[300];
     int streams[2] = {-1, -1};
     char *const argv[] = {program_invocation_name, NULL};
-    int flags = (pool->command ? THRUM__WORKER_COMMAND : 0) | (pool->output ? THRUM__WORKER_OUTPUT : 0);
+    int flags = (pool->command ? THRUM__WORKER_COMMAND : 0) |
+                (pool->output ? THRUM__WORKER_OUTPUT : 0);
     snprintf(variable, sizeof variable, THRUM__WORKER_VARIABLE "=%d,%d,%d,%d,%d,%.200s_%d", socket,
              pool->memory, hand->place, (int)getpid(), flags, pool->name, hand->place);
     thrum__spawn how = {.path = pool->path, .argv = pool->command ? pool->command : argv,
@@ -78,7 +79,8 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
             close(pair[0]);
         thrum__told_close(&hand->told);
         thrum__buffer_free(&hand->out);
-        *hand = (thrum__hand){.place = hand->place, .socket = -1, .child = {.pid = -1, .pidfd = -1}};
+        *hand = (thrum__hand){.place = hand->place, .socket = -1,
+                              .child = {.pid = -1, .pidfd = -1}};
         return rc;
     }
     hand->process = (int)hand->child.pid;
@@ -104,7 +106,8 @@ static int put_call(thrum__hand *hand, const thrum__job *job) {
     int rc = thrum__told_call(&hand->told, job->call);
     if (rc != 0)
         return rc == -EAGAIN && hand->n_jobs == 0 ? -ENOBUFS : rc;
-    return thrum__errand_put(&hand->out, job->index, job->id, job->call, job->task.args) ? 0 : -ENOMEM;
+    return thrum__errand_put(&hand->out, job->index, job->id, job->call, job->task.args)
+               ? 0 : -ENOMEM;
 }
 
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
@@ -182,14 +185,15 @@ static thrum__job *answered(thrum__hand *hand, const thrum__frame_view *frame) {
 
 /* How many bytes an answer has: none, if the result is in shared memory. */
 static size_t sent_back(const thrum__job *job) {
-    return job->call && thrum__errand_find(job->call, THRUM__CALL_RESULT) ? 0 : job->task.result_size;
+    return job->call && thrum__errand_find(job->call, THRUM__CALL_RESULT)
+               ? 0 : job->task.result_size;
 }
 
 /* What became of a frame: taken; it is none; or it is for the pool's thread. */
 typedef enum outcome { TAKEN, NONSENSE, NOT_HERE } outcome;
 
-static outcome take_result(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame,
-                           bool own) {
+static outcome take_result(thrum__processes *pool, thrum__hand *hand,
+                           const thrum__frame_view *frame, bool own) {
     thrum__job *job = hand->jobs.first;
     if (!job || job->id != frame->id || frame->size != sent_back(job))
         return NONSENSE;
@@ -213,7 +217,8 @@ static outcome take_result(thrum__processes *pool, thrum__hand *hand, const thru
     return TAKEN;
 }
 
-static outcome take_failure(thrum__processes *pool, thrum__hand *hand, const thrum__frame_view *frame) {
+static outcome take_failure(thrum__processes *pool, thrum__hand *hand,
+                            const thrum__frame_view *frame) {
     thrum_failure failure;
     thrum__job *job;
     if (thrum__frame_failure(frame, &failure) != 0 || !(job = answered(hand, frame)))
@@ -264,8 +269,8 @@ static outcome handle(thrum__processes *pool, thrum__hand *hand, const thrum__fr
     }
 }
 
-/* Returns whether the rest of a frame that has come in part is worth waiting for: bytes that nobody has asked for
- * would swallow all that follows. */
+/* Returns whether the rest of a frame that has come in part is worth waiting for: bytes that nobody
+ * has asked for would swallow all that follows. */
 static bool expected(const thrum__hand *hand, const thrum__frame_view *frame) {
     const thrum__job *job = hand->jobs.first;
     if (hand->hello && hand->state != THRUM__HAND_STARTING && !job)
@@ -286,7 +291,8 @@ static bool expected(const thrum__hand *hand, const thrum__frame_view *frame) {
     }
 }
 
-/* Notes how long the last tasks took, by what the worker says, which cannot be more than has passed. */
+/* Notes how long the last tasks took, by what the worker says, which cannot be more than has
+ * passed. */
 static void measure(const thrum__processes *pool, thrum__hand *hand, int answers) {
     int64_t now = thrum__processes_now();
     const thrum__place *place = thrum__place_of(pool, hand->place);

@@ -33,9 +33,9 @@ typedef struct pointer {
 } pointer;
 
 static int refuse(const thrum_task_type *type, const thrum_task_parameter *parameter) {
-    thrum__remote_complain("%s_start_process: \"%s\" would mean nothing in another process: it must "
-                           "point into shared memory (thrum/shared.h), or be packed (thrum/pack.h)",
-                           type->name, parameter->name);
+    thrum__remote_complain("%s_start_process: \"%s\" would mean nothing in another process: it "
+                           "must point into shared memory (thrum/shared.h), or be packed "
+                           "(thrum/pack.h)", type->name, parameter->name);
     return -EFAULT;
 }
 

@@ -59,7 +59,8 @@ int64_t thrum__ring_get(thrum__ring_end *end, void *bytes, size_t n) {
 
 bool thrum__ring_ready(const thrum__ring_end *end) {
     /* acquire: pairs with thrum__ring_put(), thrum__ring_close() */
-    return end->theirs != end->mine || __atomic_load_n(&end->ring->tail, __ATOMIC_ACQUIRE) != end->mine;
+    return end->theirs != end->mine ||
+           __atomic_load_n(&end->ring->tail, __ATOMIC_ACQUIRE) != end->mine;
 }
 
 void thrum__ring_attend(thrum__ring_end *end) {
@@ -98,5 +99,6 @@ bool thrum__ring_await_room(thrum__ring_end *end) {
 bool thrum__ring_room_awaited(thrum__ring_end *end) {
     uint32_t *full = &end->ring->full;
     /* seq_cst: pairs with thrum__ring_await_room() */
-    return __atomic_load_n(full, __ATOMIC_SEQ_CST) && __atomic_exchange_n(full, 0, __ATOMIC_RELAXED);
+    return __atomic_load_n(full, __ATOMIC_SEQ_CST) &&
+           __atomic_exchange_n(full, 0, __ATOMIC_RELAXED);
 }

@@ -37,8 +37,8 @@ static int set_attributes(posix_spawnattr_t *attributes, bool group) {
     int rc = posix_spawnattr_setsigmask(attributes, &none);
     if (rc == 0)
         rc = posix_spawnattr_setsigdefault(attributes, &all);
-    return rc ? rc : posix_spawnattr_setflags(attributes, (short)(group ? flags | POSIX_SPAWN_SETPGROUP
-                                                                       : flags));
+    return rc ? rc : posix_spawnattr_setflags(
+                         attributes, (short)(group ? flags | POSIX_SPAWN_SETPGROUP : flags));
 }
 
 /* A descriptor that is duplicated onto itself loses its close-on-exec flag, in the child only. */
@@ -99,16 +99,19 @@ static int status_of(const siginfo_t *info) {
     return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
-/* By its descriptor where there is one: once somebody else has asked, its number may be another's. */
+/* By its descriptor where there is one: once somebody else has asked, its number may be
+ * another's. */
 static int look(const thrum__child *child, int options, siginfo_t *info) {
     int rc = -1;
     errno = EINVAL;
     info->si_pid = 0;
     if (child->pidfd >= 0)
-        while ((rc = waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED | options)) != 0 && errno == EINTR)
+        while ((rc = waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED | options)) != 0 &&
+               errno == EINTR)
             continue;
-    if (rc != 0 && errno == EINVAL) /* a system that has no such descriptors, or does not wait for them */
-        while ((rc = waitid(P_PID, (id_t)child->pid, info, WEXITED | options)) != 0 && errno == EINTR)
+    if (rc != 0 && errno == EINVAL) /* a system without them, or that does not wait for them */
+        while ((rc = waitid(P_PID, (id_t)child->pid, info, WEXITED | options)) != 0 &&
+               errno == EINTR)
             continue;
     return rc;
 }

@@ -53,7 +53,8 @@ char *thrum__spawn_find(const char *name) {
         return access(name, X_OK) == 0 ? from_here(name) : NULL;
     for (folders = folders ? folders : "/usr/local/bin:/usr/bin:/bin"; !found; folders = end + 1) {
         end = strchrnul(folders, ':');
-        char *path = end > folders ? join(folders, (size_t)(end - folders), name) : join(".", 1, name);
+        char *path = end > folders ? join(folders, (size_t)(end - folders), name)
+                                   : join(".", 1, name);
         if (!path)
             return NULL;
         if (access(path, X_OK) == 0)

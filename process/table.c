@@ -9,7 +9,8 @@
 
 #include "exec/backend.h"
 
-/* In a frame HELLO: this; then for each task its hash and the size of its name with the zero; then the names. */
+/* In a frame HELLO: this; then for each task its hash and the size of its name with the zero; then
+ * the names. */
 typedef struct fixed {
     uint64_t hash, n;
 } fixed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The typed tasks of a process, sorted by name, with a hash of each: what a worker and its pool must agree on, so that a
- * number says which task is meant. */
+/* The typed tasks of a process, sorted by name, with a hash of each: what a worker and its pool
+ * must agree on, so that a number says which task is meant. */
 #ifndef THRUM_PROCESS_TABLE_H
 #define THRUM_PROCESS_TABLE_H
 
@@ -28,8 +28,8 @@ int64_t thrum__table_index(const thrum__table *table, const thrum_task_type *typ
 /* Appends a frame HELLO with the table. Returns false without memory. */
 bool thrum__table_put(thrum__buffer *buffer, const thrum__table *table, uint64_t id);
 
-/* Compares the table with that of a frame HELLO. Returns 0, or -EPROTO with a text: the frame is damaged, or both hashes
- * and the first name that differs. */
+/* Compares the table with that of a frame HELLO. Returns 0, or -EPROTO with a text: the frame is
+ * damaged, or both hashes and the first name that differs. */
 int thrum__table_compare(const thrum__table *table, const thrum__frame_view *hello, char *text,
                          size_t size);
 

@@ -12,8 +12,9 @@
 /* What a worker sends through its socket, a byte: the pool is to look into the ring. */
 enum { THRUM__POKE = 1 };
 
-/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,FLAGS,NAME", then nobody's any more. A program that
- * has more rights than who started it (set-user-ID) does not look at it, and makes no pool. */
+/* The variable that makes a process a worker: "SOCKET,MEMORY,PLACE,PARENT,FLAGS,NAME", then
+ * nobody's any more. A program that has more rights than who started it (set-user-ID) does not look
+ * at it, and makes no pool. */
 #define THRUM__WORKER_VARIABLE "THRUM__PROCESS_WORKER"
 
 enum {
@@ -21,16 +22,16 @@ enum {
     THRUM__WORKER_OUTPUT = 2   /* its output is read line by line */
 };
 
-/* One place for each worker in the memory that they share with the pool, on pages of its own. What the worker writes
- * there is not trusted.
+/* One place for each worker in the memory that they share with the pool, on pages of its own. What
+ * the worker writes there is not trusted.
  *
  * started:   the id of the last task that it has begun   set by the worker
  *     bit 63   HELD: it begins no other                    set by the pool, which then kills it */
 typedef struct thrum__place {
     uint64_t started;
     int segments; /* by the pool, before: the descriptor by which it is told of shared memory */
-    uint64_t busy;    /* relaxed: for how many nanoseconds it had something to do; or, that being so now, the same less
-                       * the time at which that began: thrum__busy_at() */
+    uint64_t busy;    /* relaxed: for how many nanoseconds it had something to do; or, that being so
+                       * now, the same less the time at which that began: thrum__busy_at() */
     uint32_t looks;   /* by the pool before the start: it may look for a task before it sleeps */
     int32_t cpu;      /* relaxed: where it was */
     int32_t sender;   /* relaxed, by the pool: where it was that sent it something */
@@ -54,7 +55,8 @@ uint64_t thrum__busy_at(uint64_t busy, int64_t now);
 /* Returns why no pool may be made here, NULL if one may. */
 const char *thrum__processes_refusal(void);
 
-/* Calls fn(arg) in the main thread before main(). If that thread ends in it (pthread_exit()), so does the process, with 0. */
+/* Calls fn(arg) in the main thread before main(). If that thread ends in it (pthread_exit()), so
+ * does the process, with 0. */
 void thrum__worker_guard(void (*fn)(void *), void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* glibc has no place yet, in constructors, at which the unwinding of pthread_exit() in the main thread ends: it crashes.
- * The pthread_cleanup_push() of programs without exceptions makes such a place. */
+/* glibc has no place yet, in constructors, at which the unwinding of pthread_exit() in the main
+ * thread ends: it crashes. The pthread_cleanup_push() of programs without exceptions makes such a
+ * place. */
 #undef __EXCEPTIONS
 #include <pthread.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th call of malloc(), calloc(), pthread_create() or posix_spawn() fails, for every n until
- * none is left: each start is done or refused, nothing is left behind, and the next one succeeds. */
+ * none is left: each start is done or refused, nothing is left behind, and the next one
+ * succeeds. */
 #include "fault.h"
 
 #include <fcntl.h>

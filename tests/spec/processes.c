@@ -272,7 +272,8 @@ static void test_initializer(void **state) {
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1,
                                .initializer = initializer, .initarg = &number,
-                               .backend_opts = &(thrum_processes_opts){.initarg_size = sizeof number}});
+                               .backend_opts =
+                                   &(thrum_processes_opts){.initarg_size = sizeof number}});
     assert_non_null(pool);
     thrum_future *f;
     assert_int_equal(what_it_was_submit(pool, &f), 0);

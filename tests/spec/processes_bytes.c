@@ -21,8 +21,9 @@ static thrum_executor *pool_with(int (*initializer)(void *), void *initarg, size
     spec_needs_os("processes");
     spec_skip_under_emulation("does not start itself anew");
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
-        .backend = thrum_processes, .max_workers = 1, .name_prefix = "B", .initializer = initializer,
-        .initarg = initarg, .backend_opts = &(thrum_processes_opts){.initarg_size = size}});
+        .backend = thrum_processes, .max_workers = 1, .name_prefix = "B",
+        .initializer = initializer, .initarg = initarg,
+        .backend_opts = &(thrum_processes_opts){.initarg_size = size}});
     assert_non_null(pool);
     return pool;
 }
@@ -98,7 +99,8 @@ static void test_elsewhere_and_failures(void **state) {
     assert_string_equal(thrum_future_error(f)->thread, "B_0");
     thrum_future_free(f);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(thrum_submit_bytes(pool, &f, refuse, &codes[i], sizeof codes[i], 0, NULL), 0);
+        assert_int_equal(
+            thrum_submit_bytes(pool, &f, refuse, &codes[i], sizeof codes[i], 0, NULL), 0);
         assert_int_equal(thrum_bytes_result(f, NULL), i == 0 ? -EDOM : -ERANGE);
         const thrum_failure *failure = thrum_future_error(f);
         assert_string_equal(failure->thread, "B_0");
@@ -117,7 +119,8 @@ static void test_a_function_of_libc(void **state) {
     (void)state;
     thrum_executor *pool = pool_with(NULL, NULL, 0);
     thrum_future *f;
-    int (*function)(const void *, void *) = (int (*)(const void *, void *))(void *)dlsym(RTLD_DEFAULT, "strcmp");
+    int (*function)(const void *, void *) =
+        (int (*)(const void *, void *))(void *)dlsym(RTLD_DEFAULT, "strcmp");
     if (!function) {
         thrum_executor_free(pool);
         skip();
@@ -143,7 +146,8 @@ static void check_plugin(const char *path, const char *other_path) {
         skip();
     strcpy(copy, path);
     strcpy(other, other_path);
-    int (*function)(const void *, void *) = (int (*)(const void *, void *))(void *)dlsym(library, "plugin_triple");
+    int (*function)(const void *, void *) =
+        (int (*)(const void *, void *))(void *)dlsym(library, "plugin_triple");
     assert_non_null(function);
     thrum_executor *with = pool_with(load, copy, strlen(copy) + 1);
     thrum_executor *without = pool_with(load, other, strlen(other) + 1);
@@ -152,7 +156,8 @@ static void check_plugin(const char *path, const char *other_path) {
     assert_int_equal(thrum_bytes_result(f, &result), 0);
     assert_int_equal(*(const int *)result, 42);
     thrum_future_free(f);
-    assert_int_equal(thrum_submit_bytes(without, &f, function, &arg, sizeof arg, sizeof arg, NULL), 0);
+    assert_int_equal(
+        thrum_submit_bytes(without, &f, function, &arg, sizeof arg, sizeof arg, NULL), 0);
     assert_int_equal(thrum_bytes_result(f, NULL), -ENOENT);
     assert_non_null(strstr(thrum_future_error(f)->message, "has not loaded the build"));
     thrum_future_free(f);

@@ -77,7 +77,8 @@ static char state_of(int pid) {
 }
 
 static int print_lines(void) {
-    thrum_executor *pool = pool_of(2, &(thrum_processes_opts){.output = 1, .max_tasks_per_child = 7});
+    thrum_executor *pool = pool_of(
+        2, &(thrum_processes_opts){.output = 1, .max_tasks_per_child = 7});
     for (int i = 0; i < LINES; i++)
         if (say_submit(pool, NULL, i) != 0)
             return 1;
@@ -97,7 +98,8 @@ static void test_output_carries_the_name(void **state) {
             snprintf(line, sizeof line, ": %s %d.\n", k ? "err" : "out", i);
             assert_int_equal(spec_count_text(end.text, line), 1);
         }
-    assert_int_equal(spec_count_text(end.text, "C_0: ") + spec_count_text(end.text, "C_1: "), 2 * LINES);
+    assert_int_equal(spec_count_text(end.text, "C_0: ") + spec_count_text(end.text, "C_1: "),
+                     2 * LINES);
     assert_int_equal(spec_count_text(end.text, "\n"), 2 * LINES + 2);
     assert_string_equal(end.text + strlen(end.text) - 7, "\nafter\n"); /* and nothing behind */
 }
@@ -226,8 +228,9 @@ static void test_commands_that_are_no_worker(void **state) {
     snprintf(other, sizeof other, "%s/spec_processes_start", dirname(here));
     check_broken((const char *[]){"false", NULL}, -EPIPE, "exited with code 1");
     check_broken((const char *[]){other, NULL}, -EPROTO, "the first that differs is \"");
-    static const char *const empty[] = {NULL}, *const nowhere[] = {"spec-nothing-is-called-so", NULL},
-                             *const no_file[] = {"./spec-nothing-is-called-so", NULL};
+    static const char *const empty[] = {NULL};
+    static const char *const nowhere[] = {"spec-nothing-is-called-so", NULL};
+    static const char *const no_file[] = {"./spec-nothing-is-called-so", NULL};
     const thrum_processes_opts bad[] = {
         {.command = empty}, {.output = 2}, {.command = nowhere}, {.command = no_file}};
     for (int i = 0; i < 4; i++) {

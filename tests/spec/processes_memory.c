@@ -214,7 +214,8 @@ static void test_a_map_of_shared_memory(void **state) {
     int *items = thrum_shared_memory(shared), *results = items + N;
     for (int i = 0; i < N; i++)
         items[i] = i;
-    assert_int_equal(thrum_map(pool, negate, items, N, sizeof *items, results, sizeof *results, NULL), 0);
+    assert_int_equal(
+        thrum_map(pool, negate, items, N, sizeof *items, results, sizeof *results, NULL), 0);
     for (int i = 0; i < N; i++)
         assert_int_equal(results[i], -i);
     memset(results, 0, N * sizeof *results);

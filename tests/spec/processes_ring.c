@@ -15,7 +15,8 @@ THRUM_TASK(double, area, (double, w), (double, h)) { return w * h; }
 
 THRUM_TASK(int, process_of_task) { return (int)getpid(); }
 
-/* What is no frame, or a result that nobody wants: through its socket, or the memory that it shares with the pool. */
+/* What is no frame, or a result that nobody wants: through its socket, or the memory that it shares
+ * with the pool. */
 THRUM_TASK(void, talk_nonsense, (int, kind)) {
     const char poke = kind == 0 ? 'x' : THRUM__POKE;
     thrum__ring *up = &spec_place()->up;
@@ -124,7 +125,8 @@ static void note(thrum_future *future, void *arg) {
     __atomic_add_fetch(&it->calls, 1, __ATOMIC_RELEASE); /* pairs with the wait for it */
 }
 
-/* Who waits for a result may take it in itself; but never runs callbacks, which may need a lock that it holds. */
+/* Who waits for a result may take it in itself; but never runs callbacks, which may need a lock
+ * that it holds. */
 static void test_callbacks_run_in_the_pool_s_thread(void **state) {
     (void)state;
     enum { N = 300 };
@@ -169,6 +171,7 @@ static void test_several_threads_wait(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_a_worker_that_talks_nonsense),
-           cmocka_unit_test(test_idle_workers_leave), cmocka_unit_test(test_a_time_limit_from_sleep),
+           cmocka_unit_test(test_idle_workers_leave),
+           cmocka_unit_test(test_a_time_limit_from_sleep),
            cmocka_unit_test(test_callbacks_run_in_the_pool_s_thread),
            cmocka_unit_test(test_several_threads_wait));

@@ -245,7 +245,8 @@ static bool make_set_user_id(void) {
     return made;
 }
 
-/* Made a worker by whoever starts it, it could be told to call anything with the other user's rights. */
+/* Made a worker by whoever starts it, it could be told to call anything with the other user's
+ * rights. */
 static int start_set_user_id(void) {
     char variable[64];
     snprintf(variable, sizeof variable, "3,4,0,%d,0,x", (int)getppid());

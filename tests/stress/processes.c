@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers killed, a thousand in the full mode, at random moments under load, others that stop, or send nonsense; then programs that are
- * killed with their pools. Every future ends, each result is right, and nothing is left behind: no process, thread,
- * descriptor or memory. Prints its seed. stress_processes [KILLS [SEED]]; make stress sets THRUM_STRESS_KILLS. */
+/* Workers killed, a thousand in the full mode, at random moments under load, others that stop, or
+ * send nonsense; then programs that are killed with their pools. Every future ends, each result is
+ * right, and nothing is left behind: no process, thread, descriptor or memory. Prints its seed.
+ * stress_processes [KILLS [SEED]]; make stress sets THRUM_STRESS_KILLS. */
 #include <thrum.h>
 
 #include <dirent.h>
@@ -41,7 +42,8 @@ THRUM_TASK(void, stop) { kill(getpid(), SIGSTOP); }
 
 /* What is no frame, or a part of one, on every socket that it finds; then it works on. */
 THRUM_TASK(void, talk_nonsense, (unsigned, noise), (unsigned, size)) {
-    uint64_t bytes[8] = {UINT64_C(0x74680001) | (uint64_t)(noise % 9) << 32, 0, noise / 9, noise % 64};
+    uint64_t bytes[8] = {UINT64_C(0x74680001) | (uint64_t)(noise % 9) << 32, 0, noise / 9,
+                         noise % 64};
     for (int fd = 3; fd < 64; fd++)
         (void)send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -61,8 +63,8 @@ static int entries(const char *folder) {
     return n;
 }
 
-/* Returns how many parts of this process's memory it shares with others. The pool's have no name (memfd_create()), so
- * they end with the last process that has them. */
+/* Returns how many parts of this process's memory it shares with others. The pool's have no name
+ * (memfd_create()), so they end with the last process that has them. */
 static int shared_parts(void) {
     char line[512];
     int n = 0;
@@ -169,7 +171,8 @@ static thrum_executor *pool_of(int round) {
     return pool;
 }
 
-/* A program with a pool under load, which is killed after a while. The pipe ends when all that had it have ended. */
+/* A program with a pool under load, which is killed after a while. The pipe ends when all that had
+ * it have ended. */
 static void kill_a_program(void) {
     int ends[2], status;
     char byte;
@@ -211,7 +214,8 @@ static void kill_workers(int wanted, int threads) {
         left now = what_is_there(threads);
         if (round == 0)
             before = now;
-        if (now.threads > threads || memcmp(&before.descriptors, &now.descriptors, 2 * sizeof(int)) != 0) {
+        if (now.threads > threads ||
+            memcmp(&before.descriptors, &now.descriptors, 2 * sizeof(int)) != 0) {
             printf("descriptors %d, shared parts of memory %d, before %d, %d; threads %d\n",
                    now.descriptors, now.parts, before.descriptors, before.parts, now.threads);
             fail("something is left", round);

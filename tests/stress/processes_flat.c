@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A million tasks through two processes, each result read: descriptors and memory of the program and of its workers are
- * as they were after the first 100,000. */
+/* A million tasks through two processes, each result read: descriptors and memory of the program
+ * and of its workers are as they were after the first 100,000. */
 #include <thrum.h>
 
 #include <dirent.h>

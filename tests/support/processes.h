@@ -28,11 +28,12 @@ void spec_processes_join(spec_processes *team);
 /* Kills the last of `team` where it is, and waits until it is gone. */
 void spec_processes_kill(spec_processes *team);
 
-/* In a process that is to be interrupted: waits that return int may end with -EINTR from here on. */
+/* In a process that is to be interrupted: waits that return int may end with -EINTR from here
+ * on. */
 void spec_expect_signals(void);
 
-/* Sends signals to the only one of `team`, which has called spec_expect_signals(), until it has ended,
- * with 0. */
+/* Sends signals to the only one of `team`, which has called spec_expect_signals(), until it has
+ * ended, with 0. */
 void spec_processes_interrupt(spec_processes *team);
 
 /* Yields until `n` of `team` sleep in the kernel. They may wake for a look at any time. */
