@@ -285,11 +285,15 @@ static PyObject *list_thread(pool *self) {
 
 /* `threads` keeps those that leave with the pool. Steals `thread`. */
 static void unlist(pool *self, PyObject *thread) {
+    bool over;
     if (thread == NULL)
         return;
     if (PyObject_DelItem(self->state->threads_queues, thread) < 0)
         PyErr_Clear();
-    if (!self->over && PySet_Discard(self->threads, thread) < 0)
+    Py_BEGIN_CRITICAL_SECTION(self);
+    over = self->over;
+    Py_END_CRITICAL_SECTION();
+    if (!over && PySet_Discard(self->threads, thread) < 0)
         PyErr_Clear();
     Py_DECREF(thread);
 }

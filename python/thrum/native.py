@@ -69,12 +69,14 @@ class NativeFuture(Future):
                 pass
 
     def cancel(self):
-        if self._job is not None and not self._job.cancel():
+        job = self._job  # its end takes it away
+        if job is not None and not job.cancel():
             return self.cancelled()
         return super().cancel()
 
     def running(self):
-        return not self.done() and self._job is not None and self._job.running()
+        job = self._job
+        return not self.done() and job is not None and job.running()
 
 
 class Task:

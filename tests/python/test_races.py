@@ -159,7 +159,7 @@ class QueueTests(RaceTests):
                 for i in range(ROUNDS):
                     queue.put(i)
                     assert queue.qsize() >= 0
-                    repr(queue.queue), queue.maxsize, queue.unfinished_tasks, queue.full(), queue.empty()
+                    len(queue.queue), queue.maxsize, queue.unfinished_tasks, queue.full(), queue.empty()
 
             def exchange():
                 for _ in range(ROUNDS):
