@@ -246,17 +246,18 @@ static void end(void *state) {
     free_pool(pool);
 }
 
-/* The thread holds the pump. Its workers stay: it does not end before the program. */
+/* The thread holds the pump, and with that the pool, until the other is known. Its workers stay: it does not end before the
+ * program. */
 static void desert(void *state) {
     thrum__processes *pool = state;
     own = NULL;
     thrum_thread_free(pool->thread);
     pool->thread = NULL;
-    thrum__pump_drop(pool);
     int rc = start_thread(pool);
     if (rc != 0)
         thrum__remote_complain("pool \"%s\" has no thread after exit() in its own: %s", pool->name,
                                thrum_strerror(rc));
+    thrum__pump_drop(pool); /* the pool may be gone from here */
 }
 
 static void fill_stats(void *state, thrum_executor_stats *stats) {
