@@ -63,10 +63,12 @@ cat >process.c <<'EOF'
 #include <thrum/process.h>
 int start_linked(thrum_process **p);
 static int check(int (*start)(thrum_process **), int expected) {
-    thrum_process *p;
+    thrum_process *p = NULL;
     int code = 99, rc = start ? start(&p) : -1;
-    if (rc == 0 && thrum_process_join(p) == 0 && thrum_process_exit_code(p, &code) == 0 &&
-        code == expected)
+    int bad = rc != 0 || thrum_process_join(p) != 0 || thrum_process_exit_code(p, &code) != 0 ||
+              code != expected;
+    thrum_process_free(p);
+    if (!bad)
         return 0;
     printf("start %d, exit code %d, not %d\n", rc, code, expected);
     return 1;
