@@ -15,7 +15,7 @@ bool thrum__pool_inside(const thrum_executor *pool) {
         if ((frame->task && frame->task->pool == pool) ||
             (frame->worker && frame->worker->pool == pool))
             return true;
-    return pool->backend && thrum__remote_inside(pool);
+    return thrum__remote_inside(pool);
 }
 
 static bool gone(const thrum_executor *pool) {
