@@ -353,8 +353,11 @@ void thrum__processes_enter(thrum__constructor *self, thrum__constructor *const 
                             char **environment) {
     int socket, memory, place, parent, flags, n = 0;
     const char *variable = secure_getenv(THRUM__WORKER_VARIABLE);
-    if (has_entered || first == end)
-        return;
+    thrum__constructor *const *found = first;
+    while (found < end && *found != self)
+        found++;
+    if (has_entered || found == end)
+        return; /* not by itself: link-time optimisation. It is called again */
     has_entered = true;
     if (thrum__process_arrive()) {
         run_the_others(self, first, end, argc, argv, environment);

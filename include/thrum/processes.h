@@ -78,6 +78,15 @@ __attribute__((constructor, used)) static void thrum__processes_here(int argc, c
                            environment);
 }
 
+static void thrum__processes_again(int argc, char **argv, char **environment) {
+    thrum__processes_enter(thrum__processes_again, __init_array_start, __init_array_end, argc,
+                           argv, environment);
+}
+
+/* Link-time optimisation makes one function of all constructors: this one is found in any case. */
+__attribute__((section(".init_array"), used)) static thrum__constructor *thrum__processes_entry =
+    thrum__processes_again;
+
 THRUM__END
 
 #endif

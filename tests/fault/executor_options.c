@@ -148,6 +148,7 @@ static void test_exit_without_workers_leaves_no_pool_pinned(void **state) {
     (void)state;
     spec_needs_os("an exit() of a program");
     spec_skip_under_tsan("allows no threads after a fork with threads");
+    spec_skip_under_emulation("aborts when a program with threads forks");
     spec_exits(exit_in_a_call_without_workers, CODE, &end);
     spec_exits(exit_in_a_drain, CODE, &end);
 }
