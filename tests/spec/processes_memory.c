@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Pools of processes: what stands in shared memory is not copied. */
+#include "entries.h"
 #include "spec.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,16 +28,6 @@ static thrum_shared *shared_of(size_t size) {
     thrum_shared *shared;
     assert_int_equal(thrum_shared_create(&shared, NULL, size, NULL), 0);
     return shared;
-}
-
-static int descriptors(void) {
-    int n = 0;
-    DIR *all = opendir("/proc/self/fd");
-    while (all && readdir(all))
-        n++;
-    if (all)
-        closedir(all);
-    return n;
 }
 
 THRUM_TASK(double, sum, (const double *, from), (int, n), (char *, note)) {
@@ -81,7 +71,7 @@ static void test_pointers_into_shared_memory(void **state) {
     thrum_executor_free(pool);
 }
 
-THRUM_TASK(int, descriptors_there) { return descriptors(); }
+THRUM_TASK(int, descriptors_there) { return entries("/proc/self/fd"); }
 
 static int there(thrum_executor *pool) {
     thrum_future *f;
@@ -147,11 +137,11 @@ static void test_large_arguments_and_results(void **state) {
         for (int i = 0; i < 4; i++)
             check_large(f[i], round + i);
         if (round == 0)
-            before = descriptors();
-        assert_in_range(descriptors(), 1, before); /* the same memory again and again */
+            before = entries("/proc/self/fd");
+        assert_in_range(entries("/proc/self/fd"), 1, before); /* the same memory again and again */
     }
     thrum_executor_free(pool);
-    assert_in_range(descriptors(), 1, before - 4);
+    assert_in_range(entries("/proc/self/fd"), 1, before - 4);
 }
 
 /* More than there are segments for: the others go through the socket. */
@@ -160,10 +150,10 @@ static void test_many_large_ones_at_once(void **state) {
     enum { N = 200 };
     static thrum_future *f[N];
     thrum_executor *pool = pool_of(2, NULL);
-    int before = descriptors();
+    int before = entries("/proc/self/fd");
     for (int i = 0; i < N; i++)
         submit_large(pool, &f[i], i);
-    assert_in_range(descriptors(), 1, before + 180);
+    assert_in_range(entries("/proc/self/fd"), 1, before + 180);
     for (int i = 0; i < N; i++)
         check_large(f[i], i);
     thrum_executor_free(pool);

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "entries.h"
+
 enum { WORKERS = 3, BATCH = 60, KILLS = 300, PROGRAMS = 20 };
 
 static const double LIMIT = 0.2; /* seconds that a task may take, in some pools */
@@ -51,16 +53,6 @@ THRUM_TASK(void, talk_nonsense, (unsigned, noise), (unsigned, size)) {
 static unsigned draw(unsigned n) {
     seed = seed * 1103515245u + 12345u;
     return (seed >> 8) % n;
-}
-
-static int entries(const char *folder) {
-    int n = 0;
-    DIR *all = opendir(folder);
-    while (all && readdir(all))
-        n++;
-    if (all)
-        closedir(all);
-    return n;
 }
 
 /* Returns how many parts of this process's memory it shares with others. The pool's have no name

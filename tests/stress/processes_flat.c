@@ -3,13 +3,13 @@
  * and of its workers are as they were after the first 100,000. */
 #include <thrum.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <thrum/processes.h>
 #include <unistd.h>
 
+#include "entries.h"
 #include "sanitizers.h"
 
 enum { BATCH = 1000, GROWTH_KB = 2048, SANITIZED = SPEC_ASAN || SPEC_TSAN };
@@ -19,13 +19,8 @@ typedef struct use {
 } use;
 
 static use use_now(void) {
-    use now = {0};
+    use now = {.descriptors = entries("/proc/self/fd")};
     long size, pages = 0;
-    DIR *all = opendir("/proc/self/fd");
-    while (all && readdir(all))
-        now.descriptors++;
-    if (all)
-        closedir(all);
     FILE *file = fopen("/proc/self/statm", "r");
     if (!file || fscanf(file, "%ld %ld", &size, &pages) != 2)
         abort();

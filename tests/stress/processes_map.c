@@ -4,7 +4,6 @@
  * seed. */
 #include <thrum.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,8 @@
 #include <thrum/processes.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "entries.h"
 
 enum { WORKERS = 3, ITEMS = 3000, LARGE = 300000 };
 
@@ -31,16 +32,6 @@ static unsigned draw(unsigned n) { return draw_from(&seed, n); }
 static void fail(const char *what, int number) {
     printf("failed: %s (%d)\n", what, number);
     abort();
-}
-
-static int descriptors(void) {
-    int n = 0;
-    DIR *all = opendir("/proc/self/fd");
-    while (all && readdir(all))
-        n++;
-    if (all)
-        closedir(all);
-    return n;
 }
 
 static int twice(const void *item, void *result) {
@@ -155,9 +146,9 @@ static void run_round(int *kills, int *lost, int *before, int round) {
     if (waitpid(-1, NULL, WNOHANG) != -1)
         fail("a child is left", round);
     if (round == 0)
-        *before = descriptors();
-    if (descriptors() != *before)
-        fail("descriptors", descriptors() - *before);
+        *before = entries("/proc/self/fd");
+    if (entries("/proc/self/fd") != *before)
+        fail("descriptors", entries("/proc/self/fd") - *before);
 }
 
 int main(int argc, char **argv) {
