@@ -24,8 +24,7 @@ THRUM_TASK(void, add, (int *, sum), (int, n)) { *sum += n; }
 static thrum_shared *segment;
 
 static int *begin(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     assert_int_equal(thrum_shared_create(&segment, NULL, sizeof(int), NULL), 0);
     return thrum_shared_memory(segment);
 }

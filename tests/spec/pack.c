@@ -112,8 +112,7 @@ static int unpack_wrong(void *args, thrum_unpack *from) {
 THRUM_TASK_PACK(wrong, pack_wrong, unpack_wrong)
 
 static thrum_executor *pool_of_processes(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
     assert_non_null(pool);
@@ -221,8 +220,7 @@ static int end_of(thrum_process *process) {
 static void test_a_process_for_one_task(void **state) {
     (void)state;
     enum { N = 100000 };
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     double *numbers = malloc(N * sizeof *numbers);
     thrum_shared *shared;
     thrum_process *p = NULL;
@@ -266,8 +264,7 @@ static int start_the_wrong_ones(void) {
 static void test_a_bad_unpack_is_told(void **state) {
     (void)state;
     static spec_end end;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_exits(start_the_wrong_ones, 0, &end);
     assert_int_equal(spec_count_text(end.text, ": task \"wrong\" failed: unpack()"), 4);
     assert_int_equal(spec_count_text(end.text, ": task \"wrong\" failed: not this one"), 1);

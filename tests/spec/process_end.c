@@ -24,8 +24,7 @@ static thrum_shared *segment;
 static common *c;
 
 static void begin(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     assert_int_equal(thrum_shared_create(&segment, NULL, sizeof *c, NULL), 0);
     c = thrum_shared_memory(segment);
 }

@@ -266,8 +266,7 @@ static void test_retries(void **state) {
 
 static void test_initializer(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     int number = 4711, value = 0;
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1,
@@ -312,8 +311,7 @@ static void test_options(void **state) {
 
 static void test_queue_limit(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1, .queue_limit = 2,
                                .overflow = THRUM_OVERFLOW_REFUSE});
@@ -354,8 +352,7 @@ static int worker_of_a_parent_that_is_killed(void) {
 /* The child's output is read to its end, which comes when the worker has ended too. */
 static void test_no_orphan(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_end end;
     spec_child(worker_of_a_parent_that_is_killed, &end);
     assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL);

@@ -18,8 +18,7 @@
 #endif
 
 static thrum_executor *pool_with(int (*initializer)(void *), void *initarg, size_t size) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .max_workers = 1, .name_prefix = "B",
         .initializer = initializer, .initarg = initarg,
@@ -123,7 +122,7 @@ static void test_a_function_of_libc(void **state) {
         (int (*)(const void *, void *))(void *)dlsym(RTLD_DEFAULT, "strcmp");
     if (!function) {
         thrum_executor_free(pool);
-        skip();
+        skip(); /* linked without shared libraries */
     }
     assert_int_equal(thrum_submit_bytes(pool, &f, function, "", 1, 1, NULL), 0);
     assert_int_equal(thrum_bytes_result(f, NULL), 0);
@@ -143,7 +142,7 @@ static void check_plugin(const char *path, const char *other_path) {
     const void *result = NULL;
     void *library = dlopen(path, RTLD_NOW);
     if (!library || strlen(path) >= sizeof copy || strlen(other_path) >= sizeof other)
-        skip();
+        skip(); /* no shared library to load, or it lies too deep */
     strcpy(copy, path);
     strcpy(other, other_path);
     int (*function)(const void *, void *) =

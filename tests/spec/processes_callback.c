@@ -60,11 +60,6 @@ static void call_at_the_end_of_a_task(void (*callback)(thrum_future *, void *)) 
     open_gate();
 }
 
-static void needs_processes(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
-}
-
 static int nothing(const void *item, void *result) {
     (void)item;
     (void)result;
@@ -96,7 +91,7 @@ static int wait_everywhere(void) {
 
 static void test_waits_for_its_own_pool_are_refused(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_exits(wait_everywhere, 4, &end);
     assert_int_equal(spec_count_text(end.text, "-EDEADLK"), 3);
 }
@@ -117,7 +112,7 @@ static int free_in_a_callback(void) {
 
 static void test_freeing_its_own_pool_is_a_panic(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_child(free_in_a_callback, &end);
     assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGABRT);
     assert_int_equal(spec_count_text(end.text, "frees it"), 1);
@@ -175,7 +170,7 @@ static void test_a_callback_that_ends_the_thread(void **state) {
     print_message("skipped: clang's cleanups abort when a second pthread_exit leaves them\n");
     skip();
 #endif
-    needs_processes();
+    spec_needs_own_processes();
     spec_exits(end_the_thread, 72, &end);
 }
 
@@ -212,7 +207,7 @@ static int exit_in_a_callback(void) {
 
 static void test_a_callback_that_calls_exit(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_exits(exit_in_a_callback, CODE, &end);
     assert_string_equal(end.text, "0\n");
 }

@@ -59,11 +59,6 @@ static thrum_executor *pool_of(int n, const thrum_processes_opts *opts) {
     return pool;
 }
 
-static void needs_processes(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
-}
-
 /* 'T' stopped, 'X' gone, 'Z' too: init may leave it for a while. */
 static char state_of(int pid) {
     char path[64], state = 'X';
@@ -89,7 +84,7 @@ static int print_lines(void) {
 
 static void test_output_carries_the_name(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     char line[64];
     spec_exits(print_lines, 0, &end);
@@ -114,7 +109,7 @@ static int print_last_words(void) {
 
 static void test_nothing_is_lost_when_it_dies(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_exits(print_last_words, 0, &end);
     assert_int_equal(spec_count_text(end.text, "C_0: a whole line\n"), 1);
@@ -133,7 +128,7 @@ static int print_much(void) {
 /* What spec_end keeps is 16 KiB: that of the first two parts is enough. */
 static void test_long_lines_come_in_parts(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_child(print_much, &end);
     const char *second = strstr(end.text + 1, "\nC_0: ====");
@@ -144,7 +139,7 @@ static void test_long_lines_come_in_parts(void **state) {
 
 static void test_a_wrapper_that_becomes_the_program(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     const char *command[] = {"nice", "-n", "3", program(), NULL};
     thrum_executor *pool = pool_of(1, &(thrum_processes_opts){.command = command});
     command[0] = "nothing";
@@ -166,7 +161,7 @@ static const char *const *wrapper(void) {
 
 static void test_a_wrapper_that_stays(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     thrum_executor *pool = pool_of(1, &(thrum_processes_opts){.command = wrapper()});
     thrum_future *f;
     int pids[2];
@@ -203,7 +198,7 @@ static int killed_with_a_wrapper(void) {
 /* The child's output ends when wrapper and worker have ended too. */
 static void test_no_orphan_behind_a_wrapper(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_child(killed_with_a_wrapper, &end);
     assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL);
@@ -222,7 +217,7 @@ static void check_broken(const char *const *command, int code, const char *text)
 
 static void test_commands_that_are_no_worker(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     char other[PATH_MAX + 32], here[PATH_MAX];
     snprintf(here, sizeof here, "%s", program());
     snprintf(other, sizeof other, "%s/spec_processes_start", dirname(here));

@@ -77,8 +77,7 @@ static int submit_bytes(thrum_executor *pool, thrum_future **f) {
 
 static void test_what_is_said_is_what_threads_say(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     check_both(NULL, submit_typed);
     check_both(NULL, submit_bytes);
     check_both(bad_initializer, submit_typed);
@@ -87,8 +86,7 @@ static void test_what_is_said_is_what_threads_say(void **state) {
 /* Who reads that a worker died learns its name, and which process it was. */
 static void test_a_death_names_worker_and_process(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = pool_of(thrum_processes, NULL);
     thrum_future *f;
     int pid = 0;
@@ -117,8 +115,7 @@ static void note(const thrum_failure *failure, void *arg) {
 
 static void test_nobody_reads_it(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = pool_of(thrum_processes, NULL);
     thrum_set_excepthook(note, NULL);
     assert_int_equal(refuse_submit(pool, NULL, 1), 0);
@@ -153,8 +150,7 @@ static int ask_for_too_much(void) {
 static void test_what_is_not_for_it_is_told(void **state) {
     (void)state;
     static spec_end end;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_exits(ask_for_too_much, 7, &end);
     assert_int_equal(spec_count_text(end.text, "thrum: thrum_submit: not for a pool with"), 2);
     assert_int_equal(spec_count_text(end.text, "thrum: process: not for a pool with"), 1);
@@ -179,8 +175,7 @@ static int map_to_death(void) {
 static void test_a_death_is_told_without_a_place(void **state) {
     (void)state;
     static spec_end end;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_exits(map_to_death, 7, &end);
     assert_int_equal(spec_count_text(end.text, "killed by signal 9"), 1);
     assert_int_equal(spec_count_text(end.text, "(broken, -32)\n"), 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that behave badly: each harms itself, and nothing else. */
 #include "place.h"
+#include "process_pool.h"
 #include "spec.h"
 
 #include <errno.h>
@@ -13,12 +14,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <thrum/processes.h>
 #include <unistd.h>
 
 #include "sanitizers.h"
-
-THRUM_TASK(int, number, (int, x)) { return x; }
 
 THRUM_TASK(void, leave_by_exit, (int, code)) { exit(code); }
 
@@ -80,18 +78,6 @@ static thrum_executor *pool_with(int n, const thrum_processes_opts *opts,
                                .name_prefix = "H", .initializer = initializer});
     assert_non_null(pool);
     return pool;
-}
-
-/* The pool does as ever. */
-static void still_works(thrum_executor *pool) {
-    thrum_future *f;
-    for (int i = 0, value = 0; i < 10; i++) {
-        assert_int_equal(number_submit(pool, &f, i), 0);
-        assert_int_equal(number_result(f, &value), 0);
-        assert_int_equal(value, i);
-        thrum_future_free(f);
-    }
-    thrum_executor_free(pool);
 }
 
 static void dies(thrum_future *f, const char *text) {
@@ -163,7 +149,7 @@ static void test_no_memory_in_a_worker(void **state) {
     (void)state;
     spec_skip_under_emulation("needs more memory");
     if (SPEC_ASAN || SPEC_TSAN)
-        skip();
+        skip(); /* a sanitizer needs more memory */
     static block b;
     thrum_executor *pool = pool_with(1, NULL, little_memory);
     thrum_future *f;

@@ -12,8 +12,7 @@
 #include "exec/items.h"
 
 static thrum_executor *pool_of(int n, const thrum_processes_opts *opts) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .backend_opts = opts, .max_workers = n, .name_prefix = "M"});
     assert_non_null(pool);

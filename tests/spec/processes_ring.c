@@ -36,8 +36,7 @@ THRUM_TASK(void, talk_nonsense, (int, kind)) {
 }
 
 static thrum_executor *pool_of(int n, double idle_timeout) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .max_workers = n, .idle_timeout = idle_timeout});
     assert_non_null(pool);
@@ -93,8 +92,7 @@ THRUM_TASK(void, stop_itself) { kill(getpid(), SIGSTOP); }
 /* The pool's thread sleeps without end when the task is sent. */
 static void test_a_time_limit_from_sleep(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .max_workers = 1, .idle_timeout = INFINITY,
         .backend_opts = &(thrum_processes_opts){.time_limit = 0.2}});

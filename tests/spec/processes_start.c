@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What workers start with, and programs that start them at odd times or in odd states. */
+#include "process_pool.h"
 #include "spec.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <thrum/processes.h>
 #include <unistd.h>
 
 #include "sanitizers.h"
@@ -34,8 +34,6 @@ __attribute__((constructor)) static void a_constructor_that_makes_a_pool(void) {
 }
 
 THRUM_TASK(int, what_the_constructor_got) { return constructed; }
-
-THRUM_TASK(int, number, (int, x)) { return x; }
 
 THRUM_TASK(int, process) { return (int)getpid(); }
 
@@ -69,30 +67,13 @@ THRUM_TASK(value_text, variable) {
     return value;
 }
 
-static void needs_processes(void) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
-}
-
 static thrum_executor *pool_with(int n, const thrum_processes_opts *opts) {
-    needs_processes();
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.backend = thrum_processes, .backend_opts = opts, .max_workers = n,
                                .name_prefix = "S"});
     assert_non_null(pool);
     return pool;
-}
-
-/* The pool does as ever. */
-static void still_works(thrum_executor *pool) {
-    thrum_future *f;
-    for (int i = 0, value = 0; i < 10; i++) {
-        assert_int_equal(number_submit(pool, &f, i), 0);
-        assert_int_equal(number_result(f, &value), 0);
-        assert_int_equal(value, i);
-        thrum_future_free(f);
-    }
-    thrum_executor_free(pool);
 }
 
 static void close_standard_streams(void) {
@@ -127,7 +108,7 @@ static int none_after(void) { return without_standard_streams(false); }
 
 static void test_no_standard_streams(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_exits(none_before, 0, &end);
     spec_exits(none_after, 0, &end);
@@ -180,7 +161,7 @@ static int with_few_descriptors(void) {
 
 static void test_few_descriptors(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_exits(with_few_descriptors, 0, &end);
 }
@@ -218,7 +199,7 @@ static int killed_with_a_worker_of_another_user(void) {
 
 static void test_no_orphan_of_another_user(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     spec_child(killed_with_a_worker_of_another_user, &end);
     assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL);
@@ -258,16 +239,16 @@ static int start_set_user_id(void) {
 
 static void test_a_program_with_more_rights_is_no_worker(void **state) {
     (void)state;
-    needs_processes();
+    spec_needs_own_processes();
     spec_end end;
     if (geteuid() != 0 || SPEC_ASAN || SPEC_TSAN)
-        skip();
+        skip(); /* only root gives a file away; a sanitizer does not start with more rights */
     bool made = make_set_user_id();
     if (made)
         spec_child(start_set_user_id, &end);
     unlink(set_user_id);
     if (!made)
-        skip();
+        skip(); /* /tmp, or this process, lets no program get more rights */
     assert_true(WIFEXITED(end.status));
     assert_int_equal(WEXITSTATUS(end.status), ENOTSUP);
     assert_int_equal(spec_count_text(end.text, "set-user-ID"), 1);

@@ -28,8 +28,7 @@ THRUM_TASK(void, work_for_ever) {
 }
 
 static thrum_executor *pool_of(int n) {
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .max_workers = n, .idle_timeout = INFINITY});
     assert_non_null(pool);
@@ -136,16 +135,14 @@ static int without_workers(void) {
 
 static void test_what_has_no_worker_fails(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_end end;
     spec_exits(without_workers, 0, &end);
 }
 
 static void test_what_cannot_be_sent_fails(void **state) {
     (void)state;
-    spec_needs_os("processes");
-    spec_skip_under_emulation("does not start itself anew");
+    spec_needs_own_processes();
     spec_end end;
     spec_exits(without_descriptors, 0, &end);
 }

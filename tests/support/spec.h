@@ -39,6 +39,9 @@ void spec_skip_under_tsan(const char *does);
  * variable THRUM_TEST_EMULATED is set), which `does` what the test cannot bear. */
 void spec_skip_under_emulation(const char *does);
 
+/* Ends the running test as skipped where this program cannot start itself anew. */
+void spec_needs_own_processes(void);
+
 /* Returns the command that starts this program anew with the emulator that runs it, whose words are in
  * THRUM_TEST_EMULATOR; NULL where none does. Ends the running test as skipped if they are not there. */
 const char *const *spec_emulated_command(void);

@@ -58,6 +58,11 @@ void spec_skip_under_emulation(const char *does) {
         skip_because("the emulator", does);
 }
 
+void spec_needs_own_processes(void) {
+    spec_needs_os("processes");
+    spec_skip_under_emulation("does not start itself anew");
+}
+
 const char *const *spec_emulated_command(void) {
     static char words[256], program[4096];
     static const char *command[WORDS_MAX + 2];
