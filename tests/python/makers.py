@@ -23,6 +23,23 @@ def spawn(call, *args):
     return thread
 
 
+def meet(*calls):
+    """Call all at the same moment, each in its own thread; raise what one of them raises."""
+    start, errors = threading.Barrier(len(calls)), []
+
+    def work(call):
+        try:
+            start.wait()
+            call()
+        except BaseException as error:
+            errors.append(error)
+    threads = [spawn(work, call) for call in calls]
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
 def done(value=None):
     future = futures.Future()
     future.set_result(value)

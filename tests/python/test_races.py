@@ -7,7 +7,6 @@ import gc
 import logging
 import random
 import sys
-import threading
 import unittest
 import weakref
 
@@ -15,7 +14,7 @@ import thrum.futures as futures
 import thrum.native
 import thrum.queue
 import thrum.threading as toolbox
-from makers import FREE_THREADED, SEED, run_python
+from makers import FREE_THREADED, SEED, meet, run_python
 
 ROUNDS = 60
 Pool = futures.ThreadPoolExecutor
@@ -23,25 +22,6 @@ Pool = futures.ThreadPoolExecutor
 
 def setUpModule():
     print(f'THRUM_SEED={SEED}')
-
-
-def meet(*calls):
-    """Call all at the same moment, each in its own thread; raise what one of them raises."""
-    start, errors = threading.Barrier(len(calls)), []
-
-    def work(call):
-        try:
-            start.wait()
-            call()
-        except BaseException as error:
-            errors.append(error)
-    threads = [threading.Thread(target=work, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 class Records(logging.Handler):

@@ -2,7 +2,7 @@
 """Threads at random. THRUM_SEED repeats a run."""
 
 import concurrent.futures as standard
-import os
+import functools
 import random
 import sys
 import threading
@@ -11,27 +11,14 @@ import unittest
 import thrum.futures as futures
 import thrum.queue
 import thrum.threading as toolbox
+from makers import SEED, meet
 
-SEED = int(os.environ.get('THRUM_SEED', random.SystemRandom().randrange(1 << 30)))
 ROUNDS = 400
 
 
 def together(n, call):
     """Run call(random generator) in n threads; raise what one of them raised."""
-    errors = []
-
-    def work(number):
-        try:
-            call(random.Random(f'{SEED}.{number}'))
-        except BaseException as error:
-            errors.append(error)
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(n)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    meet(*[functools.partial(call, random.Random(f'{SEED}.{number}')) for number in range(n)])
 
 
 class StressTests(unittest.TestCase):
