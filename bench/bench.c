@@ -40,6 +40,17 @@ void bench_pin_both(void) {
     sched_setaffinity(0, sizeof set, &set);
 }
 
+double bench_printed(const char *command) {
+    double value;
+    FILE *f = popen(command, "r");
+    if (!f)
+        return NAN;
+    if (fscanf(f, "%lf", &value) != 1)
+        value = NAN;
+    pclose(f);
+    return value;
+}
+
 void bench_raise_limit(int resource, unsigned long most) {
     struct rlimit limit;
     getrlimit(resource, &limit);

@@ -232,6 +232,9 @@ void bench_pin(int cpu);
 /* Lets the calling thread run on both CPUs. */
 void bench_pin_both(void);
 
+/* Returns the number that the shell's `command` prints first; NAN when it prints none. */
+double bench_printed(const char *command);
+
 /* Returns whether the command line asks for `row`. */
 bool bench_wanted(const char *row);
 /* Returns whether there are two CPUs; says on stderr that `row` is left out when not. */

@@ -44,14 +44,9 @@ static const char program[] =
 
 static double python(void) {
     char command[2048];
-    double value = NAN;
     bench_pin_both();
     snprintf(command, sizeof command, program, BENCH_LARGE);
-    FILE *f = popen(command, "r");
-    if (f && fscanf(f, "%lf", &value) != 1)
-        value = NAN;
-    if (f)
-        pclose(f);
+    double value = bench_printed(command);
     bench_pin(bench_cpu[0]);
     return value;
 }

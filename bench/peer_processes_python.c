@@ -32,14 +32,9 @@ static const char program[] =
 
 static double asked(const char *what) {
     char command[2048];
-    double value = NAN;
     snprintf(command, sizeof command, program, what);
     bench_pin_both();
-    FILE *f = popen(command, "r");
-    if (f && fscanf(f, "%lf", &value) != 1)
-        value = NAN;
-    if (f)
-        pclose(f);
+    double value = bench_printed(command);
     bench_pin(bench_cpu[0]);
     return value;
 }

@@ -34,14 +34,8 @@ static const char program[] =
 
 static double queue_rate(size_t capacity, int producers, int consumers) {
     char command[2048];
-    double value = NAN;
     snprintf(command, sizeof command, program, capacity, producers, consumers);
-    FILE *f = popen(command, "r");
-    if (f && fscanf(f, "%lf", &value) != 1)
-        value = NAN;
-    if (f)
-        pclose(f);
-    return value;
+    return bench_printed(command);
 }
 
 static const struct bench_shared shared = {.queue_rate = queue_rate};
