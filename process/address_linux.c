@@ -107,8 +107,9 @@ static int look_for_build(struct dl_phdr_info *info, size_t size, void *arg) {
         memcmp(found.build, it->address.build, sizeof found.build) != 0)
         return 0;
     it->loaded = true;
-    it->at = info->dlpi_addr + (uintptr_t)it->address.offset;
-    return runs_at(info, it->at);
+    const uintptr_t offset = (uintptr_t)it->address.offset;
+    it->at = info->dlpi_addr + offset;
+    return offset == it->address.offset && runs_at(info, it->at);
 }
 
 int thrum__address_of(thrum__function *function, thrum__address *address) {
