@@ -110,19 +110,19 @@ static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool o
     int n = 0, rc;
     thrum__job *job;
     for (credit = credit < most ? credit : most;
-         credit > 0 && (job = thrum__jobs_take(&pool->queue)) != NULL; credit--) {
+         credit > 0 && (job = thrum__jobs_take(&pool->queue)) != NULL; n++) {
         if (!thrum__remote_start(job->task.future)) {
             thrum__job_drop(pool, job);
-        } else if ((rc = thrum__hand_give(pool, hand, job)) != 0) {
-            if (!own || rc == -EAGAIN) {
-                put_back(pool, job);
-                pool->stuck = pool->stuck || rc != -EAGAIN; /* its callbacks are not for here */
-                break;
-            }
+        } else if ((rc = thrum__hand_give(pool, hand, job)) == 0) {
+            credit--;
+        } else if (own && rc != -EAGAIN) {
             thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
                                                         .message = "it could not be sent to a worker"});
+        } else {
+            put_back(pool, job);
+            pool->stuck = pool->stuck || rc != -EAGAIN; /* its callbacks are not for here */
+            break;
         }
-        n++;
     }
     if (n > 0)
         thrum__hand_send(pool, hand);

@@ -82,6 +82,38 @@ static void test_cancelled_at_its_end(void **state) {
     thrum_executor_free(pool);
 }
 
+THRUM_TASK(void, wait_for_a_byte_of, (int, fd)) {
+    char byte;
+    while (read(fd, &byte, 1) < 0)
+        continue;
+}
+
+/* Many that were cancelled before they were sent stand in the way of one. */
+static void test_cancelled_tasks_hold_up_nobody(void **state) {
+    (void)state;
+    enum { N = 300 };
+    thrum_executor *pool = pool_of(1);
+    thrum_future *held, *last, *f[N];
+    int gate[2];
+    assert_int_equal(pipe(gate), 0);
+    assert_int_equal(wait_for_a_byte_of_submit(pool, &held, gate[0]), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(process_submit(pool, &f[i]), 0);
+    assert_int_equal(process_submit(pool, &last), 0);
+    for (int i = 0; i < N; i++)
+        if (!thrum_future_running(f[i]))
+            assert_true(thrum_future_cancel(f[i]));
+    assert_int_equal(write(gate[1], "", 1), 1);
+    assert_int_equal(process_result(last, NULL), 0);
+    for (int i = 0; i < N; i++)
+        thrum_future_free(f[i]);
+    thrum_future_free(held);
+    thrum_future_free(last);
+    thrum_executor_free(pool);
+    close(gate[0]);
+    close(gate[1]);
+}
+
 THRUM_TASK(void, touch, (char *, byte)) { *byte = 1; }
 
 enum { SEGMENTS = 20 };
@@ -148,6 +180,7 @@ static void test_what_cannot_be_sent_fails(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_cancelled_at_its_end),
+           cmocka_unit_test(test_cancelled_tasks_hold_up_nobody),
            cmocka_unit_test(test_a_cancelled_task_becomes_the_first),
            cmocka_unit_test(test_what_has_no_worker_fails),
            cmocka_unit_test(test_what_cannot_be_sent_fails));
