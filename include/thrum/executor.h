@@ -48,8 +48,8 @@ typedef enum thrum_overflow {
                                 * at the same moment may pass the limit by a task each */
 } thrum_overflow;
 
-/* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h) and
- * maps; thrum_submit(), streams, fork-joins and continuations on such an executor are refused with
+/* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h), maps and
+ * streams; thrum_submit(), fork-joins and continuations on such an executor are refused with
  * -ENOTSUP. */
 typedef struct thrum_backend thrum_backend;
 

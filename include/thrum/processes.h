@@ -9,8 +9,8 @@
  *     rc = area_submit(ex, &future, 2.0, 3.5);
  *     rc = area_result(future, &value);
  *
- * Typed tasks (thrum/task.h), thrum_submit_bytes() and thrum_map(): arguments and results are
- * copied byte by byte. A parameter that is a pointer is packed by the task (thrum/pack.h), or must
+ * Typed tasks (thrum/task.h), thrum_submit_bytes(), thrum_map() and thrum_stream_new(): arguments and
+ * results are copied byte by byte. A parameter that is a pointer is packed by the task (thrum/pack.h), or must
  * be NULL or point into memory of thrum/shared.h (else -EFAULT), which is not copied: the worker maps it, and gets its own pointer
  * to the same place. It must stay open until the task is done. Pointers inside of structs, and
  * results that are pointers, mean nothing to the other side. From 256 KiB on arguments and result

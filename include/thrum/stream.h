@@ -15,6 +15,9 @@
  * never twice at once; so a slow one holds back results that are ready, and one that fails ends the
  * stream behind the results of the items before. A stream may be the generator of another.
  *
+ * On a pool of processes (thrum/processes.h) each item and its result are copied, and the function
+ * must be one of the program, or of a library that the workers load too.
+ *
  * No failure is lost: what nobody has read when the stream is freed is reported by the
  * excepthook. */
 #ifndef THRUM_STREAM_H
@@ -42,7 +45,8 @@ typedef struct thrum_stream_opts {
                          * read; 0: twice as many as the pool may have workers */
     bool unordered;     /* results as they become ready; else in the order of the items */
     bool stop_on_error; /* once an item has failed takes no more from the generator, and starts none
-                         * behind it (unordered: none at all); its code is the last that is read */
+                         * behind it (unordered: none at all); its code is the last that is read.
+                         * The death of a worker stops the others when it is read */
     void *reserved[4];  /* must be zero */
 } thrum_stream_opts;
 
@@ -51,8 +55,9 @@ typedef struct thrum_stream_opts {
  * are workers started. Each item is a task of the pool; it fails by a negative code (a positive one
  * counts as -EINVAL) or by thrum_raise(). All memory for items and results is taken here. The pool
  * must outlive the stream, but for thrum_stream_free(). NULL with errno EINVAL (fn or next NULL,
- * sizes that overflow, reserved not zero; named on stderr), ENOMEM, ESHUTDOWN or EPIPE. Any thread,
- * tasks of the pool too. */
+ * sizes that overflow, reserved not zero; named on stderr), ENOMEM, ESHUTDOWN, EPIPE or EDEADLK (in
+ * a done callback of a pool of processes, which the stream would be on; also of
+ * thrum_stream_next()). Any thread, tasks of the pool too. */
 THRUM_API thrum_stream *thrum_stream_new(thrum_executor *executor,
                                          int (*next)(void *arg, void *item), void *arg,
                                          int (*fn)(const void *item, void *result),
@@ -86,8 +91,9 @@ THRUM_API uint64_t thrum_stream_index(const thrum_stream *stream);
 THRUM_API const thrum_failure *thrum_stream_error(const thrum_stream *stream);
 
 /* Ends the stream: cancels what has not started, waits for what runs (where
- * thrum_cancel_requested() is true), and reports failures that were not read. Does nothing for
- * NULL. Misuse in one of its own items. */
+ * thrum_cancel_requested() is true; in a process it is not), and reports failures that were not
+ * read. Does nothing for NULL. Misuse in one of its own items, and, while an item runs, in a done
+ * callback of its pool of processes. */
 THRUM_API void thrum_stream_free(thrum_stream *stream);
 
 THRUM__END

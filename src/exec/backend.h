@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend
- * is handed bytes: typed tasks, and items of a map, several at a time (items.h). The argument of
- * thrum_submit() means nothing elsewhere: that, fork-joins, streams and continuations on such an
+ * is handed bytes: typed tasks, and items of a map, several at a time, or of a stream (items.h). The
+ * argument of thrum_submit() means nothing elsewhere: that, fork-joins and continuations on such an
  * executor are refused with -ENOTSUP.
  *
  * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed

@@ -16,6 +16,7 @@ typedef struct boxed {
     thrum__remote_block base;
     int (*fn)(const void *arg, void *result);
     void *arg, *result; /* here, or in what the block has reserved */
+    thrum__answer *answer; /* with a backend; the result is in it */
     max_align_t bytes[];
 } boxed;
 
@@ -57,27 +58,32 @@ static boxed *boxed_here(const thrum_executor *pool, size_t arg_size, size_t res
     return made;
 }
 
-static int submit_remote(thrum_executor *pool, thrum_future **out,
-                         int (*fn)(const void *arg, void *result), const void *arg,
-                         size_t arg_size, size_t result_size) {
-    size_t size = thrum__items_size(1, arg_size, true);
-    size_t answer_size = thrum__answer_size(1, result_size, true);
+int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
+                               int (*fn)(const void *item, void *result), const thrum__items *head,
+                               const void *item, const char *name) {
+    size_t size = thrum__items_size(1, (size_t)head->item_size, true);
+    size_t answer_size = thrum__answer_size(1, (size_t)head->result_size, true);
     char *memory;
     boxed *made = block_new(pool, size, answer_size, &memory);
     if (!made)
         return -ENOMEM;
     thrum__items *items = (void *)memory;
-    thrum__answer *answer = (void *)(memory + padded(size));
-    *items = (thrum__items){.n = 1, .item_size = arg_size, .result_size = result_size,
-                            .single = true};
+    *items = *head;
+    made->base.named.name = name;
     made->fn = fn;
     made->arg = items + 1;
-    made->result = thrum__answer_results(answer, 1);
-    if (arg_size)
-        memcpy(made->arg, arg, arg_size);
+    made->answer = (void *)(memory + padded(size));
+    made->result = thrum__answer_results(made->answer, 1);
+    if (head->item_size)
+        memcpy(made->arg, item, (size_t)head->item_size);
     return thrum__remote_submit(pool, out, run, &made->base,
-                                (thrum__remote_task){.fn = fn, .args = items, .args_size = size,
-                                                     .result = answer, .result_size = answer_size});
+                                (thrum__remote_task){.name = name, .fn = fn, .args = items,
+                                                     .args_size = size, .result = made->answer,
+                                                     .result_size = answer_size});
+}
+
+thrum__answer *thrum__bytes_answer(thrum_future *future) {
+    return ((boxed *)future->value)->answer;
 }
 
 static int check(int (*fn)(const void *arg, void *result), const void *arg, size_t arg_size,
@@ -98,9 +104,12 @@ int thrum_submit_bytes(thrum_executor *executor, thrum_future **out,
                        int (*fn)(const void *arg, void *result), const void *arg, size_t arg_size,
                        size_t result_size, const thrum_task_opts *opts) {
     int rc = check(fn, arg, arg_size, result_size);
-    if (rc == 0 && executor->backend)
+    if (rc == 0 && executor->backend) {
+        const thrum__items head = {.n = 1, .item_size = arg_size, .result_size = result_size,
+                                   .single = true};
         return opts ? thrum__pool_not_taken("thrum_submit_bytes")
-                    : submit_remote(executor, out, fn, arg, arg_size, result_size);
+                    : thrum__bytes_submit_remote(executor, out, fn, &head, arg, NULL);
+    }
     if (rc != 0)
         return rc;
     boxed *made = boxed_here(executor, arg_size, result_size);

@@ -71,6 +71,40 @@ void thrum__items_call(int (*fn)(const void *item, void *result), const void *it
                        thrum_strerror(code < 0 ? code : -EINVAL));
 }
 
+static bool failed_before(const uint64_t *failed, uint64_t index, bool unordered) {
+    uint64_t lowest = thrum__load_relaxed(failed);
+    return unordered ? lowest != UINT64_MAX : lowest < index;
+}
+
+static void note_lowest(uint64_t *failed, uint64_t index) {
+    uint64_t lowest = thrum__load_relaxed(failed);
+    while (index < lowest && !thrum__cas_relaxed(failed, &lowest, index))
+        continue;
+}
+
+bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item, void *result,
+                           uint64_t index, uint64_t *failed, bool unordered) {
+    if (failed && failed_before(failed, index, unordered))
+        return false;
+    int code = fn(item, result);
+    if (THRUM__UNLIKELY(code != 0))
+        thrum_raise_at(NULL, 0, code, "item %llu: %s", (unsigned long long)index,
+                       thrum_strerror(code < 0 ? code : -EINVAL));
+    if (failed && thrum__frame_current()->raised)
+        note_lowest(failed, index);
+    return true;
+}
+
+static void run_single(int (*fn)(const void *item, void *result), const thrum__items *items,
+                       const void *item, void *result, thrum__answer *answer) {
+    uint64_t *failed = items->watch ? &items->watch->failed : NULL;
+    memset(result, 0, items->result_size);
+    if (items->streamed)
+        answer->ran = thrum__items_streamed(fn, item, result, items->index, failed, items->unordered);
+    else
+        thrum__items_call(fn, item, result);
+}
+
 void thrum__items_run(int (*fn)(const void *item, void *result), const thrum__items *items,
                       thrum__answer *answer) {
     size_t n = (size_t)items->n, i;
@@ -78,8 +112,7 @@ void thrum__items_run(int (*fn)(const void *item, void *result), const thrum__it
     char *result = items->results ? items->results : thrum__answer_results(answer, n);
     int32_t *codes = thrum__answer_codes(answer);
     if (items->single) {
-        memset(result, 0, items->result_size);
-        thrum__items_call(fn, item, result);
+        run_single(fn, items, item, result, answer);
         return;
     }
     *answer = (thrum__answer){0};

@@ -8,9 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What all parts of one map look at while they run, in memory that they share. */
+/* What all parts of one map, or all items of a stream, look at while they run, in memory that they
+ * share. */
 typedef struct thrum__items_watch {
-    uint32_t stop; /* relaxed: no item is to be started any more */
+    uint32_t stop;   /* relaxed: no item is to be started any more */
+    uint64_t failed; /* of a stream: thrum__items_streamed() */
 } __attribute__((aligned(64))) thrum__items_watch;
 
 /* One for each part that is on its way, behind that. */
@@ -30,6 +32,9 @@ typedef struct thrum__items {
     uint8_t stop_on_error;
     uint8_t no_results; /* fn gets NULL */
     uint8_t single;     /* one item, whose failure is that of the task: no answer but the result */
+    uint8_t streamed;   /* that too, of a stream: and whether it ran */
+    uint8_t unordered;  /* the stream is */
+    uint64_t index;     /* of the item in it */
 } __attribute__((aligned(16))) thrum__items;
 
 enum { THRUM__ITEMS_POINTERS = 4 };
@@ -63,6 +68,12 @@ static inline char *thrum__answer_results(thrum__answer *answer, size_t n) {
 
 /* Calls fn; the current task fails with its code. */
 void thrum__items_call(int (*fn)(const void *item, void *result), const void *item, void *result);
+
+/* The same for the item `index` of a stream. `failed`: the lowest index that has failed, relaxed, UINT64_MAX none; or NULL:
+ * no failure stops anything. Returns false, nothing being done, if the item is not to be started: one of a lower index
+ * has failed, or any if `unordered`. */
+bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item, void *result,
+                           uint64_t index, uint64_t *failed, bool unordered);
 
 /* Calls fn for the items, in the frame of the current task, and fills the answer, whose size
  * fits. */

@@ -12,7 +12,7 @@
 int thrum__part_allowed(const thrum_executor *pool) {
     uint64_t state = thrum__load_relaxed(&pool->state);
     if (state & THRUM__POOL_REMOTE)
-        return thrum__pool_not_taken("thrum_stream_new, or a fork-join");
+        return thrum__pool_not_taken("a fork-join");
     if ((state & THRUM__POOL_BROKEN) || pool->fork_generation != thrum__fork_generation())
         return -EPIPE;
     return (state & THRUM__POOL_CLOSED) && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;

@@ -31,6 +31,14 @@ void thrum__remote_block_free(void *block);
 int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
                          thrum__remote_block *block, thrum__remote_task task);
 
+/* Submits fn for the one item that `head` describes, whose bytes stand at `item`. `name` lives for ever; NULL none. */
+int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
+                               int (*fn)(const void *item, void *result), const thrum__items *head,
+                               const void *item, const char *name);
+
+/* Returns the answer of such a task, which is done and has not failed. */
+thrum__answer *thrum__bytes_answer(thrum_future *future);
+
 /* Returns why nothing may be submitted now, or 0. */
 int thrum__remote_refusal(const thrum_executor *pool);
 

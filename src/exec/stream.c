@@ -59,7 +59,8 @@ static void cancel(const thrum_stream *s, bool running) {
 /* What runs may end at once, and its worker take the next: so that comes second. */
 static void cancel_all(const thrum_stream *s) {
     cancel(s, false);
-    cancel(s, true);
+    if (!s->remote) /* there the worker would be killed */
+        cancel(s, true);
 }
 
 static void give_back(thrum_stream *s, thrum__slot *one) {
@@ -104,10 +105,14 @@ static int read_next(thrum_stream *s, void *result, int64_t deadline, bool inter
     thrum__slot *one = NULL;
     int rc = 0;
     thrum__strand_self(); /* met before a bucket is locked */
+    if (thrum__stream_inside(s))
+        return -EDEADLK;
     thrum__stream_settle(s);
     thrum_future_free(s->read);
     s->read = NULL;
     while (!s->stopped && (one = next_ready(s, deadline, interruptible, &rc)) != NULL) {
+        if (s->remote)
+            thrum__stream_read_remote(one);
         if (!one->skipped)
             return give(s, one, result);
         thrum_future_free(one->future);
@@ -132,13 +137,13 @@ static const char *mistake(const thrum_stream *s) {
 }
 
 /* Returns the bytes for `n` slots with an item and a result each, 0 if that overflows. */
-static size_t lay_out(thrum_stream *s, size_t item_size, size_t *item_bytes) {
-    const size_t most = PTRDIFF_MAX / 4;
+static size_t lay_out(thrum_stream *s, size_t *item_bytes) {
+    const size_t most = PTRDIFF_MAX / 8;
     size_t bytes;
-    if (item_size > most || s->result_size > most)
+    if (s->item_size > most || s->result_size > most)
         return 0;
-    *item_bytes = (item_size + 15) & ~(size_t)15;
-    s->stride = sizeof(thrum__slot) + *item_bytes + s->result_size + ALIGN - 1;
+    *item_bytes = (s->item_size + 15) & ~(size_t)15;
+    s->stride = sizeof(thrum__slot) + *item_bytes + (s->remote ? 0 : s->result_size) + ALIGN - 1;
     s->stride -= s->stride % ALIGN;
     return __builtin_mul_overflow(s->stride, s->n, &bytes) || bytes > most ? 0 : bytes + ALIGN;
 }
@@ -156,23 +161,28 @@ static void make_slots(thrum_stream *s, char *memory, size_t item_bytes) {
     }
 }
 
-static int make(thrum_stream **out, thrum_stream *plan, size_t item_size) {
+static int make(thrum_stream **out, thrum_stream *plan) {
     size_t item_bytes = 0;
-    size_t bytes = lay_out(plan, item_size, &item_bytes);
+    size_t bytes = lay_out(plan, &item_bytes);
     const char *wrong = bytes == 0 ? "buffersize times the sizes overflows" : mistake(plan);
     if (wrong)
         thrum__complain("thrum_stream_new: %s", wrong);
-    int rc = wrong ? -EINVAL : thrum__part_allowed(plan->pool);
+    int rc = wrong ? -EINVAL : thrum__stream_allowed(plan);
+    if (rc == 0)
+        rc = thrum__stream_inside(plan) ? -EDEADLK : thrum__stream_open_remote(plan);
     if (rc != 0)
         return rc;
     thrum_stream *s = malloc(sizeof *s);
     char *memory = s ? malloc(bytes) : NULL;
     if (!memory) {
+        thrum__stream_close_remote(plan);
         free(s);
         return -ENOMEM;
     }
     *s = *plan;
     s->last = &s->first;
+    if (!s->failed)
+        s->failed = &s->lowest;
     make_slots(s, memory, item_bytes);
     *out = s;
     return 0;
@@ -183,13 +193,14 @@ thrum_stream *thrum_stream_new(thrum_executor *executor, int (*next)(void *arg, 
                                size_t item_size, size_t result_size,
                                const thrum_stream_opts *opts) {
     thrum_stream plan = {.pool = executor, .next = next, .arg = arg, .fn = fn,
-                         .result_size = result_size, .patience = 1, .failed = UINT64_MAX,
+                         .item_size = item_size, .result_size = result_size, .patience = 1,
+                         .remote = executor->backend != NULL, .lowest = UINT64_MAX,
                          .generation = thrum__fork_generation()};
     if (opts)
         plan.opts = *opts;
     plan.n = plan.opts.buffersize ? plan.opts.buffersize : 2 * (size_t)executor->max_workers;
     thrum_stream *s = NULL;
-    int rc = make(&s, &plan, item_size);
+    int rc = make(&s, &plan);
     if (rc == 0)
         (void)thrum__stream_refill(s); /* what it says comes again */
     if (rc != 0)
@@ -239,11 +250,14 @@ void thrum_stream_free(thrum_stream *stream) {
         thrum__slot *one = thrum__stream_slot(stream, i);
         if (!one->future)
             continue;
+        if (!thrum_future_done(one->future) && thrum__stream_inside(stream))
+            thrum__panic("thrum_stream_free: in a done callback, with items that run");
         thrum__part_outlast(one->future);
         (void)thrum__hook_remove(one->future, &one->hook);
         thrum_future_free(one->future);
     }
     thrum_future_free(stream->read);
+    thrum__stream_close_remote(stream);
     if (stream->code < 0)
         report(stream->code);
     free(stream->memory);

@@ -11,6 +11,7 @@
 
 #include "base/raw_lock.h"
 #include "exec/hook.h"
+#include "exec/remote.h"
 
 /* A slot is free; held: an item, no task yet; outstanding: a task that was not read. */
 typedef struct thrum__slot {
@@ -20,9 +21,9 @@ typedef struct thrum__slot {
     thrum__hook hook;     /* of an unordered stream */
     struct thrum__slot *after; /* in the list where it stands */
     uint64_t index;       /* of its item; read-only while outstanding */
-    bool skipped;         /* its item was not started; by its task */
+    bool skipped;         /* its item was not started; by its task, or who reads its answer */
     char *item;           /* read-only, as result */
-    char *result;
+    char *result;         /* remote: in the answer, once that is read */
 } thrum__slot;
 
 struct thrum_stream {
@@ -33,7 +34,11 @@ struct thrum_stream {
     size_t result_size;
     size_t n;
     size_t stride; /* bytes of a slot with its item and result */
+    size_t item_size;
     thrum_stream_opts opts;
+    bool remote; /* the pool has a backend */
+    thrum__remote_block watch; /* remote, with stop_on_error */
+    uint64_t *failed; /* `lowest`, or in the watch; only with stop_on_error: thrum__items_streamed() */
     char *slots;
     void *memory;
     /* The reader's: */
@@ -55,8 +60,7 @@ struct thrum_stream {
     thrum__slot *first;
     thrum__slot **last;
     size_t awaited; /* the reader sleeps until so many more are there; 0: it does not */
-    uint64_t failed __attribute__((aligned(8))); /* relaxed: the lowest index that has failed, only
-                                                  * with stop_on_error; UINT64_MAX none */
+    uint64_t lowest __attribute__((aligned(8)));
 };
 
 /* Returns one of the n slots. */
@@ -70,6 +74,22 @@ static inline void thrum__stream_append(thrum_stream *s, thrum__slot *one) {
     *s->last = one;
     s->last = &one->after;
 }
+
+/* Returns why no item may be submitted now, or 0. */
+int thrum__stream_allowed(const thrum_stream *s);
+
+/* Opens, and closes, what a stream on a pool with a backend has: nothing for others. Returns 0 or a negative errno. */
+int thrum__stream_open_remote(thrum_stream *s);
+void thrum__stream_close_remote(thrum_stream *s);
+
+/* Submits the item of a slot to the backend. */
+int thrum__stream_submit_remote(thrum_stream *s, thrum__slot *one);
+
+/* The task of a slot is done: takes its answer, if it has one. */
+void thrum__stream_read_remote(thrum__slot *one);
+
+/* Returns whether the current thread completes what the stream would wait for. */
+bool thrum__stream_inside(const thrum_stream *s);
 
 /* Takes items from the generator and submits them until the look-ahead is full. Returns 0, or why
  * it cannot go on although nothing is outstanding. */

@@ -9,32 +9,13 @@
 #include "exec/pool.h"
 #include "exec/stream.h"
 
-static bool failed_before(const thrum_stream *s, uint64_t index) {
-    uint64_t failed = thrum__load_relaxed(&s->failed);
-    return s->opts.unordered ? failed != UINT64_MAX : failed < index;
-}
-
-static void note_failed(thrum_stream *s, uint64_t index) {
-    uint64_t failed = thrum__load_relaxed(&s->failed);
-    while (index < failed && !thrum__cas_relaxed(&s->failed, &failed, index))
-        continue;
-}
-
 /* The task of an item. */
 static void *run_item(void *arg) {
     thrum__slot *self = arg;
-    thrum_stream *s = self->stream;
-    bool stops = s->opts.stop_on_error;
-    if (stops && failed_before(s, self->index)) {
-        self->skipped = true;
-        return NULL;
-    }
-    int code = s->fn(self->item, self->result);
-    if (THRUM__UNLIKELY(code != 0))
-        thrum_raise_at(NULL, 0, code, "item %llu: %s", (unsigned long long)self->index,
-                       thrum_strerror(code < 0 ? code : -EINVAL));
-    if (stops && thrum__frame_current()->raised)
-        note_failed(s, self->index);
+    const thrum_stream *s = self->stream;
+    self->skipped = !thrum__items_streamed(s->fn, self->item, self->result, self->index,
+                                           s->opts.stop_on_error ? s->failed : NULL,
+                                           s->opts.unordered);
     return NULL;
 }
 
@@ -60,13 +41,20 @@ static const void *on_done(thrum__hook *hook, uint32_t state) {
 
 const thrum__hook_ops thrum__stream_hook_ops = {.watch = on_done};
 
+static int submit(thrum_stream *s, thrum__slot *one) {
+    if (s->remote)
+        return thrum__stream_submit_remote(s, one);
+    int rc = thrum__submit(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
+    if (rc == -EAGAIN && s->outstanding == 0 && thrum__part_here(s->pool))
+        rc = thrum__submit_here(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
+    return rc;
+}
+
 /* Makes the held item a task. Returns 0 or why that cannot be. */
 static int submit_held(thrum_stream *s) {
     thrum__slot *one = s->held;
     one->skipped = false;
-    int rc = thrum__submit(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
-    if (rc == -EAGAIN && s->outstanding == 0 && thrum__part_here(s->pool))
-        rc = thrum__submit_here(s->pool, &one->future, run_item, one, THRUM__TASK_NAMED, NULL);
+    int rc = submit(s, one);
     if (rc != 0)
         return rc;
     s->held = NULL;
@@ -83,10 +71,10 @@ static bool take_item(thrum_stream *s) {
     thrum__slot *one = s->free;
     if (!one || s->code != 0)
         return false;
-    if (s->opts.stop_on_error && thrum__load_relaxed(&s->failed) != UINT64_MAX)
+    if (s->opts.stop_on_error && thrum__load_relaxed(s->failed) != UINT64_MAX)
         s->code = THRUM_STREAM_END;
     else
-        s->code = thrum__part_allowed(s->pool);
+        s->code = thrum__stream_allowed(s);
     if (s->code == 0)
         s->code = s->next(s->arg, one->item);
     if (s->code > 0)

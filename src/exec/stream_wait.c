@@ -80,7 +80,7 @@ static int await_first(thrum_stream *s, int64_t deadline, bool interruptible) {
     thrum_future *future = s->first->future;
     if (thrum_future_done(future))
         return 0;
-    if (thrum__frame_current())
+    if (thrum__frame_current() || s->remote)
         return thrum__await(future, deadline, interruptible);
     if (deadline == INT64_MAX && help_first(s, future) && thrum_future_done(future))
         return 0;

@@ -2,6 +2,7 @@
 #include "spec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static void prepare_child(const int pipe_ends[2]) {
 
 static pid_t fork_child(int pipe_ends[2]) {
     fflush(NULL);
-    assert_int_equal(pipe(pipe_ends), 0);
+    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0); /* a worker that starts meanwhile gets none of it */
     pid_t pid = fork();
     assert_true(pid >= 0);
     return pid;
