@@ -51,7 +51,9 @@ void thrum__stream_settle(thrum_stream *s) {
 static void cancel(const thrum_stream *s, bool running) {
     for (size_t i = 0; i < s->n; i++) {
         thrum_future *future = thrum__stream_slot(s, i)->future;
-        if (future && (running || !thrum_future_running(future)))
+        if (future && s->remote) /* what was sent stays: its worker would be killed */
+            (void)thrum__task_complete(future, THRUM__TASK_CANCELLED, 0);
+        else if (future && (running || !thrum_future_running(future)))
             (void)thrum_future_cancel(future);
     }
 }
@@ -59,8 +61,7 @@ static void cancel(const thrum_stream *s, bool running) {
 /* What runs may end at once, and its worker take the next: so that comes second. */
 static void cancel_all(const thrum_stream *s) {
     cancel(s, false);
-    if (!s->remote) /* there the worker would be killed */
-        cancel(s, true);
+    cancel(s, true);
 }
 
 static void give_back(thrum_stream *s, thrum__slot *one) {
