@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,12 +32,6 @@ static void end(segment *it) {
     free(it);
 }
 
-void thrum__store_open(void) {
-    thrum_lock_acquire(&lock);
-    n_pools++;
-    thrum_lock_release(&lock);
-}
-
 /* Takes out what is more than `most` bytes: what has waited longest. Under the lock. Returns it. */
 static segment *surplus(size_t most) {
     segment **at = &unused;
@@ -57,6 +52,29 @@ static void end_all(segment *first) {
         end(first);
         first = next;
     }
+}
+
+static void before_fork(void) { thrum_lock_acquire(&lock); }
+
+static void after_fork(void) { thrum_lock_release(&lock); }
+
+/* Nothing is used twice: the parent goes on writing to what is free here. */
+static void in_child(void) {
+    segment *rest = surplus(0);
+    lock = (thrum_lock)THRUM_LOCK_INIT;
+    n_used = n_pools = 0;
+    end_all(rest);
+}
+
+/* After the library's own, as in watch_linux.c. */
+static void register_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+
+void thrum__store_open(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_forks);
+    thrum_lock_acquire(&lock);
+    n_pools++;
+    thrum_lock_release(&lock);
 }
 
 void thrum__store_close(void) {
