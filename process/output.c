@@ -176,7 +176,7 @@ int thrum__output_new(thrum__output **out, const char *pool_name) {
     return rc;
 }
 
-/* Returns NULL with errno; `*to` is the end to write to. */
+/* Returns NULL with errno, and `*to` as it was; else that is the end to write to. */
 static stream *open_stream(const char *worker_name, int place, int fd, int *to) {
     int ends[2] = {-1, -1};
     stream *it = malloc(sizeof *it);
@@ -185,8 +185,9 @@ static stream *open_stream(const char *worker_name, int place, int fd, int *to) 
         return NULL;
     }
     ends[0] = thrum__spawn_above(ends[0]);
-    *to = ends[1] = thrum__spawn_above(ends[1]);
+    ends[1] = thrum__spawn_above(ends[1]);
     if (ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0) {
+        *to = ends[1];
         it->from = ends[0];
         it->to = fd;
         snprintf(it->line, NAME_MOST, "%.60s_%d: ", worker_name, place);
@@ -207,6 +208,7 @@ int thrum__output_open(thrum__output *output, const char *worker_name, int place
         int rc = errno ? -errno : -ENOMEM;
         if (first) {
             close(streams[0]);
+            streams[0] = -1;
             end_stream(first);
         }
         return rc;
