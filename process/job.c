@@ -69,7 +69,8 @@ static bool is_plain(const thrum__remote_task *task) {
     return true;
 }
 
-int thrum__job_call(const thrum__remote_task *task, thrum__errand **out) {
+int thrum__job_call(const thrum__remote_task *task, bool again, thrum__errand **out) {
+    bool writes = task->type && thrum__pack_has(task->type);
     *out = NULL;
     if (is_plain(task))
         return 0;
@@ -79,7 +80,7 @@ int thrum__job_call(const thrum__remote_task *task, thrum__errand **out) {
     call->args_size = task->args_size;
     call->result_size = task->result_size;
     /* The arguments first: what is in them is changed there. */
-    if (task->args_size > 0)
+    if (task->args_size > 0 && !(again && writes))
         (void)refer(call, task->args, task->args_size, THRUM__CALL_ARGS);
     if (task->result_size > 0)
         (void)refer(call, task->result, task->result_size, THRUM__CALL_RESULT);

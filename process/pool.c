@@ -197,7 +197,7 @@ static int submit(void *state, const thrum__remote_task *task) {
         return -ENOMEM;
     *job = (thrum__job){.task = *task, .index = (uint32_t)index};
     bool pumps = false;
-    int bad = thrum__job_call(task, &job->call);
+    int bad = thrum__job_call(task, pool->opts.retries > 0, &job->call);
     if (bad != 0) {
         free(job);
         return bad;

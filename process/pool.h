@@ -205,9 +205,10 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text);
 /* One job less waits: there may be room. */
 void thrum__processes_count_waiting(thrum__processes *pool, int change);
 
-/* Fills the call of `task`, if it needs one. Returns 0 with `*call` to be freed, or NULL; a negative
- * errno: it cannot be sent. */
-int thrum__job_call(const thrum__remote_task *task, thrum__errand **call);
+/* Fills the call of `task`, if it needs one. `again`: it may be tried again, with arguments that
+ * the first try has not written to. Returns 0 with `*call` to be freed, or NULL; a negative errno:
+ * it cannot be sent. */
+int thrum__job_call(const thrum__remote_task *task, bool again, thrum__errand **call);
 
 void thrum__job_free(thrum__job *job);
 

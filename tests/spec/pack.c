@@ -111,13 +111,38 @@ static int unpack_wrong(void *args, thrum_unpack *from) {
 
 THRUM_TASK_PACK(wrong, pack_wrong, unpack_wrong)
 
-static thrum_executor *pool_of_processes(void) {
+/* Returns what was sent, which it writes to; the first time it dies. */
+THRUM_TASK(char, once_more, (char *, bytes), (size_t, n), (int *, tries)) {
+    char sent = bytes[n - 1]++;
+    if (++*tries == 1)
+        raise(SIGKILL);
+    return sent;
+}
+
+static int pack_once_more(const void *args, thrum_pack *to) {
+    const THRUM_TASK_ARGS(once_more) *it = args;
+    thrum_pack_bytes(to, it->bytes, it->n);
+    return 0;
+}
+
+static int unpack_once_more(void *args, thrum_unpack *from) {
+    THRUM_TASK_ARGS(once_more) *it = args;
+    it->bytes = thrum_unpack_bytes(from, NULL);
+    return 0;
+}
+
+THRUM_TASK_PACK(once_more, pack_once_more, unpack_once_more)
+
+static thrum_executor *pool_that_retries(int retries) {
     spec_needs_own_processes();
-    thrum_executor *pool = thrum_executor_new(
-        &(thrum_executor_opts){.backend = thrum_processes, .max_workers = 1});
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 1,
+        .backend_opts = &(thrum_processes_opts){.retries = retries}});
     assert_non_null(pool);
     return pool;
 }
+
+static thrum_executor *pool_of_processes(void) { return pool_that_retries(0); }
 
 static int counted(thrum_executor *pool, const char *text, const char *more) {
     thrum_future *f;
@@ -217,6 +242,28 @@ static int end_of(thrum_process *process) {
 }
 
 /* What its parent packs is the process's own; what is shared is shared. */
+/* Small or large, copied or shared on its way. */
+static void test_another_try_gets_what_was_packed(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_that_retries(1);
+    char *bytes = calloc(400000, 1), value = 1;
+    thrum_shared *shared;
+    thrum_future *f;
+    assert_int_equal(thrum_shared_create(&shared, NULL, sizeof(int), NULL), 0);
+    int *tries = thrum_shared_memory(shared);
+    for (size_t n = 4; n <= 400000; n *= 10) {
+        *tries = 0;
+        assert_int_equal(once_more_submit(pool, &f, bytes, n, tries), 0);
+        assert_int_equal(once_more_result(f, &value), 0);
+        assert_int_equal(value, 0);
+        assert_int_equal(*tries, 2);
+        thrum_future_free(f);
+    }
+    thrum_executor_free(pool);
+    thrum_shared_close(shared);
+    free(bytes);
+}
+
 static void test_a_process_for_one_task(void **state) {
     (void)state;
     enum { N = 100000 };
@@ -276,5 +323,6 @@ SPEC_TESTS(cmocka_unit_test(test_a_bad_unpack_is_told),
            cmocka_unit_test(test_bytes_and_shared_memory),
            cmocka_unit_test(test_a_pack_that_is_wrong),
            cmocka_unit_test(test_a_bad_unpack_fails_only_its_task),
+           cmocka_unit_test(test_another_try_gets_what_was_packed),
            cmocka_unit_test(test_a_process_for_one_task),
            cmocka_unit_test(test_a_pack_that_is_wrong_starts_no_process));
