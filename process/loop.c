@@ -13,6 +13,8 @@
 
 /* After MANY answers at once the pool's thread looks again NAP_NS later; LOOK_NS: for a dead child, without pidfd. */
 enum { MANY = 16, NAP_NS = 100000, LOOK_NS = 10000000 };
+/* What is later is never: seconds may have 32 bits. */
+static const int64_t NEVER_NS = INT64_C(1000000000) * 1000000000;
 
 int64_t thrum__processes_now(void) {
     struct timespec now;
@@ -203,9 +205,9 @@ static nfds_t fill_in(const thrum__processes *pool, struct pollfd *polled) {
 /* Without the pump. */
 static void doze(thrum__processes *pool, struct pollfd *polled, nfds_t n, int64_t left) {
     uint64_t count;
-    struct timespec time = {left / 1000000000, left % 1000000000};
+    struct timespec time = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
     thrum__remote_asleep();
-    if (ppoll(polled, n, left > INT64_MAX / 2 ? NULL : &time, NULL) <= 0)
+    if (ppoll(polled, n, left > NEVER_NS ? NULL : &time, NULL) <= 0)
         memset(polled, 0, (1 + 2 * (size_t)pool->max_workers) * sizeof *polled);
     thrum__remote_awake();
     if (polled[0].revents)
