@@ -23,6 +23,8 @@ size_t thrum__items_size(size_t n, size_t item_size, bool items) {
     return sum(sizeof(thrum__items), items ? n : 0, item_size);
 }
 
+_Static_assert(sizeof(thrum__answer) % 16 == 0, "else results reach beyond an answer");
+
 size_t thrum__answer_size(size_t n, size_t result_size, bool results) {
     size_t codes = sum(sizeof(thrum__answer) + 15, n, sizeof(int32_t));
     return codes ? sum(codes / 16 * 16, results ? n : 0, result_size) : 0;

@@ -35,7 +35,7 @@ typedef struct thrum__items {
     uint8_t streamed;   /* that too, of a stream: and whether it ran */
     uint8_t unordered;  /* the stream is */
     uint64_t index;     /* of the item in it */
-} __attribute__((aligned(16))) thrum__items;
+} __attribute__((aligned(__alignof__(max_align_t)))) thrum__items;
 
 enum { THRUM__ITEMS_POINTERS = 4 };
 
@@ -51,7 +51,7 @@ typedef struct thrum__answer {
     int32_t line;
     uint32_t raised; /* by thrum_raise(): message and place are there */
     char message[256], file[160];
-} __attribute__((aligned(16))) thrum__answer;
+} __attribute__((aligned(__alignof__(max_align_t)))) thrum__answer;
 
 /* Return how many bytes are to be had for `n` items; 0: too many. `results`: they stand there. */
 size_t thrum__items_size(size_t n, size_t item_size, bool items);

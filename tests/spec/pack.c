@@ -58,7 +58,8 @@ static int unpack_sum(void *args, thrum_unpack *from) {
     THRUM_TASK_ARGS(sum) *it = args;
     size_t size;
     it->numbers = thrum_unpack_bytes(from, &size);
-    return (uintptr_t)it->numbers % 16 != 0 || size != it->n * sizeof *it->numbers ? -ERANGE : 0;
+    bool aligned = (uintptr_t)it->numbers % _Alignof(max_align_t) == 0;
+    return !aligned || size != it->n * sizeof *it->numbers ? -ERANGE : 0;
 }
 
 THRUM_TASK_PACK(sum, pack_sum, unpack_sum)

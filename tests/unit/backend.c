@@ -251,6 +251,32 @@ static int item(const void *in, void *out) {
     return 0;
 }
 
+/* Where malloc() aligns to 8 bytes too: 20 of its bytes move what comes next there. */
+static void test_bytes_are_aligned_as_they_are_said_to_be(void **state) {
+    static char bytes[64];
+    void *between[8];
+    thrum_future *f[8];
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(thrum_submit_bytes(*state, &f[i], item, bytes, 8 * i, 16 * i, NULL), 0);
+        between[i] = malloc(20);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        const thrum__remote_task *task = &it.tasks[i];
+        const thrum__items *items = task->args;
+        thrum__answer *answer = task->result;
+        assert_int_equal((uintptr_t)task->args % _Alignof(thrum__items), 0);
+        assert_int_equal((uintptr_t)task->result % _Alignof(thrum__answer), 0);
+        assert_true(thrum__answer_results(answer, 1) + 16 * i <=
+                    (char *)task->result + task->result_size);
+        assert_true(thrum__remote_start(task->future) && thrum__remote_take(task->future));
+        thrum__items_run(task->fn, items, answer);
+        thrum__remote_succeed(task->future);
+        assert_int_equal(thrum_bytes_result(f[i], NULL), 0);
+        thrum_future_free(f[i]);
+        free(between[i]);
+    }
+}
+
 static void *after(thrum_future *future, void *arg) {
     (void)future;
     return arg;
@@ -326,6 +352,7 @@ int main(void) {
                                        TEST(test_callbacks_are_not_for_who_waits),
                                        TEST(test_a_failure_is_whole_and_not_lost),
                                        TEST(test_cancel_of_what_waits_and_of_what_runs),
+                                       TEST(test_bytes_are_aligned_as_they_are_said_to_be),
                                        TEST(test_what_it_cannot_do_is_refused),
                                        TEST(test_cancel_against_the_result),
                                        TEST(test_in_the_child_of_a_fork)};
