@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,16 @@ void thrum__processes_poke(thrum__processes *pool) {
     while (write(pool->wake, &one, sizeof one) < 0 && errno == EINTR)
         continue;
 }
+
+/* Who calls from outside does not end in here: write(), sendmsg() and close() are cancellation
+ * points, and it holds what all others wait for. */
+int thrum__processes_shield(void) {
+    int before;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void thrum__processes_unshield(int before) { (void)pthread_setcancelstate(before, &before); }
 
 static const char *check(const thrum_executor_opts *opts, const thrum_processes_opts *more) {
     static const thrum_processes_opts none;
@@ -133,7 +144,7 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     return start_thread(pool);
 }
 
-static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
+static int make_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
     static const thrum_processes_opts defaults;
     const thrum_processes_opts *more = opts->backend_opts ? opts->backend_opts : &defaults;
     const char *refusal = thrum__processes_refusal(), *bad = refusal ? refusal : check(opts, more);
@@ -166,6 +177,13 @@ static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, 
     return rc;
 }
 
+static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
+    int before = thrum__processes_shield();
+    int rc = make_pool(executor, opts, state);
+    thrum__processes_unshield(before);
+    return rc;
+}
+
 /* Under the lock. Returns 0 when there is room and the pool takes tasks. */
 static int take_room(thrum__processes *pool) {
     while (!pool->refused && !pool->closed && pool->queue_limit && own != pool &&
@@ -187,8 +205,7 @@ static int64_t index_of(const thrum__processes *pool, const thrum_task_type *typ
     return index;
 }
 
-static int submit(void *state, const thrum__remote_task *task) {
-    thrum__processes *pool = state;
+static int take(thrum__processes *pool, const thrum__remote_task *task) {
     int64_t index = index_of(pool, task->type);
     if (index < 0)
         return (int)index;
@@ -220,30 +237,51 @@ static int submit(void *state, const thrum__remote_task *task) {
     return rc;
 }
 
+static int submit(void *state, const thrum__remote_task *task) {
+    int before = thrum__processes_shield();
+    int rc = take(state, task);
+    thrum__processes_unshield(before);
+    return rc;
+}
+
 static void *reserve(void *state, size_t size, void **handle) {
     (void)state;
-    return thrum__store_take(size, handle);
+    int before = thrum__processes_shield();
+    void *memory = thrum__store_take(size, handle);
+    thrum__processes_unshield(before);
+    return memory;
+}
+
+static void release(void *handle) {
+    int before = thrum__processes_shield();
+    thrum__store_give(handle);
+    thrum__processes_unshield(before);
 }
 
 static void cancelled(void *state) {
-    thrum__processes *pool = state;
-    thrum__processes_poke(pool);
+    int before = thrum__processes_shield();
+    thrum__processes_poke(state);
+    thrum__processes_unshield(before);
 }
 
 static void close_pool(void *state, bool cancel) {
     thrum__processes *pool = state;
+    int before = thrum__processes_shield();
     thrum_lock_acquire(&pool->lock);
     pool->closed = true;
     pool->cancel = pool->cancel || cancel;
     thrum_condition_notify_all(&pool->room);
     thrum__processes_poke(pool);
     thrum_lock_release(&pool->lock);
+    thrum__processes_unshield(before);
 }
 
 static void end(void *state) {
     thrum__processes *pool = state;
+    int before = thrum__processes_shield();
     (void)thrum_thread_join(pool->thread, NULL);
     free_pool(pool);
+    thrum__processes_unshield(before);
 }
 
 /* The thread holds the pump, and with that the pool, until the other is known. Its workers stay: it does not end before the
@@ -273,7 +311,7 @@ static void fill_stats(void *state, thrum_executor_stats *stats) {
 
 static const thrum_backend backend = {
     open_pool,  submit,  cancelled,          close_pool,         end,
-    fill_stats, reserve, thrum__store_give, thrum__pump_attend, thrum__pump_look,
+    fill_stats, reserve, release, thrum__pump_attend, thrum__pump_look,
     thrum__pump_leave, desert};
 
 const thrum_backend *thrum_processes_backend(void) { return &backend; }

@@ -121,6 +121,7 @@ typedef struct thrum__processes {
     thrum__jobs queue;
     uint64_t next_id;
     int bad_starts; /* one after the other */
+    int shielded; /* from thrum__pump_attend() on: as of thrum__processes_shield() */
     bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be sent */
     thrum_failure broken; /* code 0: it is not */
     char broken_text[400];
@@ -154,6 +155,11 @@ void thrum__jobs_prepend(thrum__jobs *jobs, thrum__jobs *front);
 
 /* Lets the pool's thread look. Any thread. */
 void thrum__processes_poke(thrum__processes *pool);
+
+/* The current thread is not cancelled (pthread_cancel()) until thrum__processes_unshield() with what
+ * this returns. */
+int thrum__processes_shield(void);
+void thrum__processes_unshield(int before);
 
 /* Says that the current thread is that of `pool`: it never waits for room. */
 void thrum__processes_own(const thrum__processes *pool);

@@ -165,6 +165,7 @@ int thrum__pump_attend(void *state) {
     thrum_lock_release(&pool->lock);
     if (!pumps)
         return -1;
+    pool->shielded = thrum__processes_shield();
     attend(pool);
     return worker_cpu(pool);
 }
@@ -186,5 +187,8 @@ bool thrum__pump_look(void *state) {
 }
 
 void thrum__pump_leave(void *state) {
-    leave(state);
+    thrum__processes *pool = state;
+    int before = pool->shielded;
+    leave(pool);
+    thrum__processes_unshield(before);
 }

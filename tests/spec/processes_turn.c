@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <thrum/future.h>
@@ -179,8 +180,54 @@ static void test_what_cannot_be_sent_fails(void **state) {
     spec_exits(without_descriptors, 0, &end);
 }
 
+typedef struct ending {
+    thrum_executor *pool;
+    char *byte;
+    bool cancelled;
+} ending;
+
+/* Returns NULL if all is well. The thread ends at its next cancellation point: none of these is. */
+static void *use_while_ending(void *arg) {
+    ending *it = arg;
+    thrum_future *first, *second;
+    pthread_cancel(pthread_self());
+    if (work_for_ever_submit(it->pool, &first) != 0 ||
+        touch_submit(it->pool, &second, it->byte) != 0)
+        return it;
+    while (!thrum_future_running(first))
+        spec_yield();
+    it->cancelled = thrum_future_cancel(first);
+    int rc = touch_result(second);
+    thrum_future_free(first);
+    thrum_future_free(second);
+    return rc == 0 ? NULL : it;
+}
+
+/* It would end with what all others wait for in its hand. */
+static void test_a_thread_that_is_cancelled_stops_nobody(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of(1);
+    thrum_shared *shared;
+    thrum_future *f;
+    pthread_t thread;
+    void *value;
+    assert_int_equal(thrum_shared_create(&shared, NULL, 64, NULL), 0);
+    ending it = {.pool = pool, .byte = thrum_shared_memory(shared)};
+    assert_int_equal(pthread_create(&thread, NULL, use_while_ending, &it), 0);
+    assert_int_equal(pthread_join(thread, &value), 0);
+    assert_null(value);
+    assert_true(it.cancelled);
+    assert_int_equal(*it.byte, 1);
+    assert_int_equal(process_submit(pool, &f), 0);
+    assert_int_equal(process_result(f, NULL), 0);
+    thrum_future_free(f);
+    thrum_executor_free(pool);
+    thrum_shared_close(shared);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_cancelled_at_its_end),
            cmocka_unit_test(test_cancelled_tasks_hold_up_nobody),
+           cmocka_unit_test(test_a_thread_that_is_cancelled_stops_nobody),
            cmocka_unit_test(test_a_cancelled_task_becomes_the_first),
            cmocka_unit_test(test_what_has_no_worker_fails),
            cmocka_unit_test(test_what_cannot_be_sent_fails));
