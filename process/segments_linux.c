@@ -124,37 +124,45 @@ static bool has(const thrum__known *known, uint64_t number) {
     return false;
 }
 
-/* Takes one message in. Returns 0 or a negative errno: nothing more comes. */
+/* Returns whether there is room for one more. */
+static bool make_room(thrum__known *known) {
+    if (known->n < known->room)
+        return true;
+    size_t room = known->room ? 2 * known->room : 16;
+    segment *all = realloc(known->all, room * sizeof *all);
+    if (!all)
+        return false;
+    known->all = all;
+    known->room = room;
+    return true;
+}
+
+/* Takes one message in, once there is room for its descriptor too: until then it stays. Returns 0 or
+ * a negative errno. */
 static int receive(thrum__known *known) {
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE(sizeof(int))];
     } control;
-    segment made = {0};
+    segment made = {.fd = -1};
     struct iovec bytes = {&made.number, sizeof made.number};
     struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    int fd = -1;
     ssize_t n;
+    if (!make_room(known))
+        return -ENOMEM;
     do
-        n = recvmsg(known->socket, &message, MSG_CMSG_CLOEXEC);
+        n = recvmsg(known->socket, &message, MSG_PEEK | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n <= 0)
         return n < 0 ? -errno : -EPIPE;
+    if (message.msg_flags & MSG_CTRUNC)
+        return -EMFILE;
     const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    if (known->n == known->room) {
-        size_t room = known->room ? 2 * known->room : 16;
-        segment *all = realloc(known->all, room * sizeof *all);
-        if (!all) {
-            close(fd);
-            return -ENOMEM;
-        }
-        known->all = all;
-        known->room = room;
-    }
-    made.fd = fd;
+    if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof made.fd))
+        memcpy(&made.fd, CMSG_DATA(head), sizeof made.fd);
+    while (recv(known->socket, &made.number, sizeof made.number, 0) < 0 && errno == EINTR)
+        continue; /* the system closes the descriptor that is in it */
     known->all[known->n++] = made;
     return 0;
 }

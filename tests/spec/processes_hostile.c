@@ -57,6 +57,16 @@ THRUM_TASK(int, first_byte, (block, b)) { return b.bytes[0]; }
 /* What comes in shared memory. */
 THRUM_TASK(int, first_of_large, (large, b)) { return b.bytes[0]; }
 
+/* There may be no more descriptors than there are, or as many as ever. */
+THRUM_TASK(int, limit_descriptors, (int, limited)) {
+    struct rlimit limit;
+    int first = limited ? dup(STDOUT_FILENO) : -1;
+    if ((limited && (first < 0 || close(first) != 0)) || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    limit.rlim_cur = limited ? (rlim_t)first : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* From here on there is room for little more than what there is. */
 static int little_memory(void *arg) {
     (void)arg;
@@ -163,6 +173,34 @@ static void test_no_memory_in_a_worker(void **state) {
     still_works(pool);
 }
 
+static int limited(thrum_executor *pool, int limited) {
+    thrum_future *f;
+    int rc = -1;
+    assert_int_equal(limit_descriptors_submit(pool, &f, limited), 0);
+    assert_int_equal(limit_descriptors_result(f, &rc), 0);
+    thrum_future_free(f);
+    return rc;
+}
+
+/* What it could not take in once comes in later. */
+static void test_no_descriptors_in_a_worker(void **state) {
+    (void)state;
+    static large b;
+    spec_skip_under_emulation("limits the emulator");
+    thrum_executor *pool = pool_with(1, NULL, NULL);
+    for (int i = 1; i >= 0; i--) {
+        thrum_future *f;
+        int value = -1;
+        assert_int_equal(limited(pool, i), 0);
+        b.bytes[0] = 7;
+        assert_int_equal(first_of_large_submit(pool, &f, b), 0);
+        assert_int_equal(first_of_large_result(f, &value), i ? -ENOMEM : 0);
+        assert_int_equal(value, i ? -1 : 7);
+        thrum_future_free(f);
+    }
+    still_works(pool);
+}
+
 static int told[2], let_go[2]; /* pipes, of the parent */
 
 static int of_parent(int parent, int fd, int flags) {
@@ -226,4 +264,5 @@ SPEC_TESTS(cmocka_unit_test(test_exit_in_a_task),
            cmocka_unit_test(test_a_task_that_forks_and_comes_back_twice),
            cmocka_unit_test(test_a_task_that_closes_everything),
            cmocka_unit_test(test_a_promise_of_much), cmocka_unit_test(test_no_memory_in_a_worker),
+           cmocka_unit_test(test_no_descriptors_in_a_worker),
            cmocka_unit_test(test_a_cancel_hits_nobody_else));
