@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker sends, or something else in its place: the decoders of process/ must bear it. */
+/* What a worker sends, or something else in its place: the decoders of process/ must bear it, and a
+ * pool (answers.c). */
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers.h"
 #include "exec/backend.h"
 #include "process/call.h"
 #include "process/frame.h"
@@ -108,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         look_at(&frame);
         at += (size_t)n;
     }
+    fuzz_answers(copy, size);
     free(copy);
     return 0;
 }
