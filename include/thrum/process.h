@@ -19,12 +19,12 @@
  *
  * The process exits with 0 when the task returns, with n after exit(n), with 1 when the task fails
  * (thrum_raise()): that is told on its stderr, or its excepthook, as a thread's failure. It has
- * /dev/null as stdin, all signals as at a program's start, and the environment of the moment at
- * which it is started, which no thread may change meanwhile. At the program's end (exit(), a return
- * from main()) processes that are daemons get SIGTERM, and SIGKILL 5 s later; then the program
- * waits for all its processes (after 5 s a line on stderr says for whom; THRUM_EXIT_NOTICE=0
- * silences it). Daemons are killed too when the program ends by any other means, others live on
- * then.
+ * /dev/null as stdin, all signals as at a program's start, the descriptors of the program that are
+ * not close-on-exec, and the environment of the moment at which it is started, which no thread may
+ * change meanwhile. At the program's end (exit(), a return from main()) processes that are daemons
+ * get SIGTERM, and SIGKILL 5 s later; then the program waits for all its processes (after 5 s a
+ * line on stderr says for whom; THRUM_EXIT_NOTICE=0 silences it). Daemons are killed too when the
+ * program ends by any other means, others live on then.
  *
  * One thread of the library, "thrum-process", starts the processes and sees them end. A program
  * that waits for its children itself, by waitpid(-1), or ignores SIGCHLD, takes the exit code away:

@@ -18,7 +18,8 @@
  * last pool is freed.
  *
  * A worker is the same program, started anew: its constructors run, then, instead
- * of main(), the worker. So globals are as at the program's start. This header is not part of thrum.h: it is
+ * of main(), the worker. So globals are as at the program's start, and descriptors of the program that are not
+ * close-on-exec are open there too. This header is not part of thrum.h: it is
  * included by a file of the program itself, not of a shared library. A daemon of thrum/process.h
  * may make a pool, unlike in Python, since its workers end with it.
  *
