@@ -114,8 +114,24 @@ void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand) {
     pool->n_hands--;
 }
 
-static bool too_long(const thrum__processes *pool, const thrum__hand *hand, int64_t now) {
-    return pool->opts.time_limit > 0 && (double)(now - hand->since) * 1e-9 > pool->opts.time_limit;
+/* From when on the limit counts. */
+static int64_t limit_since(const thrum__hand *hand) {
+    return hand->moved > hand->since ? hand->moved : hand->since;
+}
+
+/* Returns whether the first job, or the item of it that runs, has had its time. */
+static bool too_long(const thrum__processes *pool, thrum__hand *hand, int64_t now) {
+    thrum__job *job = hand->jobs.first;
+    if (pool->opts.time_limit <= 0 ||
+        (double)(now - limit_since(hand)) * 1e-9 <= pool->opts.time_limit)
+        return false;
+    uint64_t begun =
+        job->progress ? __atomic_load_n(&job->progress->begun, __ATOMIC_RELAXED) : job->begun;
+    if (begun == job->begun)
+        return true;
+    job->begun = begun;
+    hand->moved = now;
+    return false;
 }
 
 /* Keeps the worker from beginning any job after `job`. Returns false if it has done that. */
@@ -183,5 +199,6 @@ int64_t thrum__hand_alarm(const thrum__processes *pool, const thrum__hand *hand)
         after = (int64_t)(pool->opts.time_limit * 1e9) + 1;
     else if (hand->n_jobs == 0)
         after = hand->state == THRUM__HAND_READY ? pool->idle_ns : GRACE_NS + 1;
-    return after > INT64_MAX - hand->since ? INT64_MAX : hand->since + after;
+    int64_t since = hand->n_jobs > 0 ? limit_since(hand) : hand->since;
+    return after > INT64_MAX - since ? INT64_MAX : since + after;
 }

@@ -213,6 +213,8 @@ static int take(thrum__processes *pool, const thrum__remote_task *task) {
     if (!job)
         return -ENOMEM;
     *job = (thrum__job){.task = *task, .index = (uint32_t)index};
+    if (!task->type)
+        job->progress = ((const thrum__items *)task->args)->progress;
     bool pumps = false;
     int bad = thrum__job_call(task, pool->opts.retries > 0, &job->call);
     if (bad != 0) {

@@ -27,6 +27,8 @@ typedef struct thrum__job {
     int deaths; /* of workers that it was the first for, and that had not begun it */
     thrum__errand *call; /* NULL: the bytes of a typed task, and nothing more */
     bool taken; /* its result was taken, but for its callbacks */
+    const thrum__items_progress *progress; /* of a part of a map; else NULL */
+    uint64_t begun; /* items of that, when it was last looked at */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -66,6 +68,7 @@ typedef struct thrum__hand {
     uint64_t aim;     /* killed: because of that job */
     int64_t deaf;     /* eof: when that was seen first */
     int64_t since;    /* when it could begin the first */
+    int64_t moved;    /* when it was seen to have begun another item of that */
     int64_t mean;     /* nanoseconds that a task takes, about */
     uint64_t busy;    /* nanoseconds that it had worked at `since`, as it says itself */
     thrum__ring_end down, up;

@@ -51,7 +51,8 @@ typedef struct thrum_processes_opts {
     size_t initarg_size;     /* bytes at initarg; 0: the initializer gets NULL */
     int max_tasks_per_child; /* after so many tasks a worker is replaced; 0: never */
     double time_limit;       /* seconds that a task may run, from when its worker could begin it: then the worker
-                              * is killed, and the task fails with -ETIMEDOUT; 0: none */
+                              * is killed, and the task fails with -ETIMEDOUT; 0: none. Of a map: that an
+                              * item may run, and up to twice that */
     int retries;             /* how often a task whose worker died is tried again: tasks are idempotent */
     const char *const *command; /* what starts a worker, ends with NULL: a wrapper around this program (nice, taskset,
                               * valgrind, timeout), or another program that has the same tasks, which is seen to;

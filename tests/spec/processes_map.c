@@ -183,6 +183,23 @@ static void test_deadline(void **state) {
     thrum_executor_free(pool);
 }
 
+/* The limit is one for each item, not for all that are sent at once. */
+static void test_time_limit(void **state) {
+    (void)state;
+    enum { N = 16 };
+    int64_t in[N];
+    int codes[N];
+    thrum_executor *pool = pool_of(1, &(thrum_processes_opts){.time_limit = 1});
+    for (int i = 0; i < N; i++)
+        in[i] = i < N - 1 ? thrum_in(0.1 * (i + 1)).ns : INT64_MAX;
+    assert_int_equal(thrum_map(pool, last_until, in, N, sizeof in[0], NULL, 0,
+                               &(thrum_map_opts){.chunk = N, .codes = codes}),
+                     -ETIMEDOUT);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(codes[i], i < N - 1 ? 0 : -ETIMEDOUT);
+    thrum_executor_free(pool);
+}
+
 static int die_at(const void *item, void *result) {
     int how = *(const int *)item;
     *(int *)result = 7;
@@ -314,7 +331,7 @@ static void test_refusals_and_initializers(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_all_items), cmocka_unit_test(test_items_run_elsewhere),
            cmocka_unit_test(test_the_first_failure_and_all_codes),
            cmocka_unit_test(test_what_was_raised_is_raised_again),
-           cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline),
+           cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline), cmocka_unit_test(test_time_limit),
            cmocka_unit_test(test_a_worker_that_dies), cmocka_unit_test(test_large_results),
            cmocka_unit_test(test_an_answer_that_is_nonsense),
            cmocka_unit_test(test_refusals_and_initializers));
