@@ -65,7 +65,7 @@ static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
 /* Runs a task that the worker `worker` has claimed, in the middle of another one. */
 static void run_inside(thrum_future *task, thrum__worker *worker, uint32_t drop) {
     pthread_cleanup_push(leave_alias, thrum__strand_self());
-    thrum__task_run(task, worker, NULL, NULL, drop);
+    thrum__task_run(task, worker, NULL, drop);
     pthread_cleanup_pop(1);
 }
 

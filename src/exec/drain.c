@@ -17,7 +17,7 @@ static void run(thrum_executor *pool, thrum_future *task) {
     }
     /* release: pairs with thrum__pool_queued() */
     thrum__add_release(&pool->helped, 1);
-    thrum__task_run(task, thrum__worker_current(), pool, &pool->completed, THRUM__TASK_REF);
+    thrum__task_run(task, thrum__worker_current(), &pool->completed, THRUM__TASK_REF);
 }
 
 /* pthread_exit() or a cancellation unwinds a task. */
@@ -30,7 +30,10 @@ static void ended_early(void *arg) {
 /* Runs what is queued, one after the other, in the slot that is taken; PINNED again afterwards. */
 static void run_all(thrum_executor *pool) {
     thrum_future *task;
+    thrum__part held; /* not filled: most of it is for failures */
     pthread_cleanup_push(ended_early, pool);
+    thrum__held_begin(&held, pool);
+    pthread_cleanup_push(thrum__held_end, &held);
     while (!thrum__pool_gone(pool) && (task = thrum__pool_take(pool, NULL)) != NULL) {
         if (thrum__strand_alias_enter(thrum__strand_self())) {
             pthread_cleanup_push(leave_alias, thrum__strand_self());
@@ -40,6 +43,7 @@ static void run_all(thrum_executor *pool) {
             run(pool, task);
         }
     }
+    pthread_cleanup_pop(1);
     pthread_cleanup_pop(0);
     thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
 }
@@ -64,6 +68,14 @@ void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool) {
     thrum__part_begin(&it->part, &nothing);
     it->part.desert = desert;
     it->pool = pool;
+}
+
+void thrum__held_end(void *part) { thrum__part_end(part); }
+
+void thrum__held_begin(thrum__part *part, thrum_executor *pool) {
+    static thrum__whole nothing; /* read-only */
+    thrum__part_begin(part, &nothing);
+    part->frame.slot = pool;
 }
 
 /* The strand is PINNED. Callbacks may end the thread, or the program. */

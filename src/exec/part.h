@@ -64,6 +64,11 @@ typedef struct thrum__pinned {
 void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool);
 void thrum__pinned_end(void *it);
 
+/* The same for who has taken a slot of `pool` that is no worker's, as long as it has that: callbacks
+ * and the excepthook too may wait, which leaves it, or never come back, which gives it back. */
+void thrum__held_begin(thrum__part *part, thrum_executor *pool);
+void thrum__held_end(void *part);
+
 /* Takes what was raised since the last time into the whole, as the failure at `index`. Returns its
  * code or 0. */
 int thrum__part_failed(thrum__part *part, uint64_t index);

@@ -228,7 +228,7 @@ int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_fa
         return -ENOMEM;
     task->fn = run_here;
     task->value = &it;
-    thrum__task_run(task, NULL, NULL, &tally, 0);
+    thrum__task_run(task, NULL, &tally, 0);
     const thrum_failure *found = thrum__task_failure(task);
     if (found) {
         snprintf(text, size, "%s", found->message);

@@ -64,17 +64,22 @@ static void count_submit(thrum_executor *pool) {
 
 static void leave_alias(void *self) { thrum__strand_alias_leave(self); }
 
-static void release(void *pool) {
-    if (pool)
-        thrum__pool_release_slot(pool);
+static void release(void *pool) { thrum__pool_release_slot(pool); }
+
+/* Runs a claimed task under an id of its own. */
+static void run_here(thrum_future *task, uint64_t *tally, uint32_t drop) {
+    pthread_cleanup_push(leave_alias, thrum__strand_self());
+    thrum__task_run(task, thrum__worker_current(), tally, drop);
+    pthread_cleanup_pop(1);
 }
 
-/* Runs a claimed task under an id of its own, with a slot of `pool` that is taken; NULL: the worker
- * that this is has one. */
-static void run_here(thrum_executor *pool, thrum_future *task, uint64_t *tally, uint32_t drop) {
+/* The same in a slot of `pool` that is taken. */
+static void run_in_slot(thrum_executor *pool, thrum_future *task) {
+    thrum__part held; /* not filled: most of it is for failures */
     pthread_cleanup_push(release, pool);
-    pthread_cleanup_push(leave_alias, thrum__strand_self());
-    thrum__task_run(task, thrum__worker_current(), pool, tally, drop);
+    thrum__held_begin(&held, pool);
+    pthread_cleanup_push(thrum__held_end, &held);
+    run_here(task, &pool->completed, THRUM__TASK_REF);
     pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
 }
@@ -84,9 +89,9 @@ static void run_alone(thrum_executor *pool, thrum_future *task) {
     uint32_t id = thrum__strand_self()->id, caller = thrum__load_relaxed(&pool->caller);
     const uint32_t drop = THRUM__TASK_REF | THRUM__TASK_ALONE;
     if (caller == id || (caller == 0 && thrum__cas_relaxed(&pool->caller, &caller, id)))
-        run_here(NULL, task, &pool->caller_ran_itself, drop | THRUM__TASK_OWN_TALLY);
+        run_here(task, &pool->caller_ran_itself, drop | THRUM__TASK_OWN_TALLY);
     else
-        run_here(NULL, task, &pool->caller_ran, drop);
+        run_here(task, &pool->caller_ran, drop);
 }
 
 /* The task was not made: what it would have owned goes. */
@@ -329,7 +334,7 @@ bool thrum__pool_help(thrum_future *task) {
     if (taken && thrum__pool_claim(task)) {
         /* release: pairs with thrum__pool_queued() */
         thrum__add_release(&pool->helped, 1);
-        run_here(pool, task, &pool->completed, THRUM__TASK_REF);
+        run_in_slot(pool, task);
         return true;
     }
     if (taken)

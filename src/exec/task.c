@@ -134,14 +134,13 @@ void thrum__task_desert(thrum__frame *frame) {
     give_up(frame, "exit() was called in the middle of it", true);
 }
 
-void thrum__task_run(thrum_future *task, thrum__worker *worker, thrum_executor *slot,
-                     uint64_t *tally, uint32_t drop) {
+void thrum__task_run(thrum_future *task, thrum__worker *worker, uint64_t *tally, uint32_t drop) {
     thrum__strand *self = thrum__strand_self();
     thrum__frame frame; /* not filled: most of it is for failures */
     frame.outer = self->frame;
     frame.task = task;
     frame.worker = worker;
-    frame.slot = slot;
+    frame.slot = NULL;
     frame.tally = tally;
     frame.name = NULL;
     if (THRUM__UNLIKELY(thrum__load_relaxed(&task->word) &

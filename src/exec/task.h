@@ -132,10 +132,10 @@ static inline bool thrum__task_claim(thrum_future *task, uint32_t state) {
 
 /* Runs a claimed task in a frame of its own on the current strand, and completes it; `drop`
  * references (times THRUM__TASK_REF, plus THRUM__TASK_ALONE and _OWN_TALLY) go with that. `worker`:
- * whose stack this is, or NULL; `slot`: where the caller has taken a slot for it, or NULL; `tally`:
- * counts it, NULL if it is a task of the worker's own pool. */
-void thrum__task_run(thrum_future *task, struct thrum__worker *worker, thrum_executor *slot,
-                     uint64_t *tally, uint32_t drop);
+ * whose stack this is, or NULL; `tally`: counts it, NULL if it is a task of the worker's own
+ * pool. */
+void thrum__task_run(thrum_future *task, struct thrum__worker *worker, uint64_t *tally,
+                     uint32_t drop);
 
 /* The task of `frame`, the current one, ends with -ECANCELED (or what it has raised): the strand
  * never comes back to it. */

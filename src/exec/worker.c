@@ -111,7 +111,7 @@ static void execute(thrum__worker *worker, thrum_future *task) {
         return;
     }
     thrum__store_relaxed(&worker->claimed, worker->claimed + 1);
-    thrum__task_run(task, worker, NULL, NULL, THRUM__TASK_REF);
+    thrum__task_run(task, worker, NULL, THRUM__TASK_REF);
 }
 
 static bool too_many(thrum_executor *pool) {

@@ -310,6 +310,39 @@ static void test_a_block_without_pool_is_skipped(void **state) {
     assert_non_null(strstr(end.text, "the block is skipped"));
 }
 
+static thrum_thread *first_thread;
+
+static void *return_it(void *arg) { return arg; }
+
+static void exit_in_the_first(thrum_future *future, void *code) {
+    thrum_executor_stats stats;
+    (void)future;
+    thrum_executor_get_stats(pool, &stats);
+    if (thrum_thread_current() == first_thread && stats.helped > 0)
+        exit((int)(intptr_t)code);
+}
+
+/* Who waits runs the task, as a rule, and then its callback: in a slot of the pool. */
+static int exit_in_a_callback(void) {
+    first_thread = thrum_thread_current();
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+    for (int i = 0; i < 1000; i++) {
+        thrum_future *future;
+        thrum_submit(pool, &future, return_it, NULL);
+        thrum_submit(pool, NULL, return_it, NULL);
+        thrum_future_add_done_callback(future, exit_in_the_first, (void *)(intptr_t)6);
+        (void)thrum_future_result(future, NULL);
+        thrum_future_free(future);
+    }
+    return 6;
+}
+
+static void test_exit_in_a_callback_of_who_helps(void **state) {
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        spec_exits(exit_in_a_callback, 6, &end);
+}
+
 static void *free_own_pool(void *arg) {
     thrum_executor_free(pool);
     return arg;
@@ -330,6 +363,7 @@ static void test_a_task_may_not_free_its_pool(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_exit_finishes_what_was_submitted),
            cmocka_unit_test(test_exit_does_not_wait_for_idle_workers),
            cmocka_unit_test(test_exit_leaves_daemon_pools), cmocka_unit_test(test_exit_in_a_task),
+           cmocka_unit_test(test_exit_in_a_callback_of_who_helps),
            cmocka_unit_test(test_exit_in_the_initializer),
            cmocka_unit_test(test_the_notice_names_the_pool), cmocka_unit_test(test_fork),
            cmocka_unit_test(test_fork_in_a_task), cmocka_unit_test(test_the_end_of_the_block_waits),

@@ -183,6 +183,30 @@ static void test_who_waits_for_the_first_runs_none_of_them(void **state) {
 
 static void *nothing(void *arg) { return arg; }
 
+static int waited; /* relaxed */
+
+/* In the thread that has helped the task, as a rule. */
+static void wait_for_another(thrum_future *future, void *arg) {
+    (void)future;
+    assert_ptr_equal(result_of(submit(nothing, arg)), arg);
+    __atomic_fetch_add(&waited, 1, __ATOMIC_RELAXED);
+}
+
+static void test_a_callback_of_who_helps_leaves_its_slot(void **state) {
+    (void)state;
+    thrum_executor_stats stats = {.helped = 0};
+    begin(1);
+    waited = 0;
+    for (int i = 0; i < 1000 && stats.helped < 50; i++) {
+        thrum_future *future = submit(nothing, &pool);
+        assert_int_equal(thrum_future_add_done_callback(future, wait_for_another, &pool), 0);
+        (void)result_of(future);
+        thrum_executor_get_stats(pool, &stats);
+    }
+    end();
+    assert_true(waited > 0);
+}
+
 /* What it waits for waits for it: that ends the wait, and only that one. */
 static void *wait_in_circle(void *arg) {
     (void)arg;
@@ -245,4 +269,5 @@ SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
            cmocka_unit_test(test_a_task_may_wait_for_who_submitted_it),
            cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them),
            cmocka_unit_test(test_who_is_one_too_many_goes),
+           cmocka_unit_test(test_a_callback_of_who_helps_leaves_its_slot),
            cmocka_unit_test(test_a_circle_through_thrum_wait));
