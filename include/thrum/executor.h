@@ -110,17 +110,17 @@ THRUM_API int thrum_submit_with(thrum_executor *executor, thrum_future **out,
 
 /* Takes no more tasks from outside; tasks that run may submit until the pool is idle. With
  * `cancel_futures` cancels what has not started. With `wait` blocks until all has run and every
- * worker has left. Returns 0, or -EDEADLK when a task or the initializer of this pool waits for it:
- * then the pool is marked only. A task of another pool leaves its place there to others meanwhile.
- * May be called again. Any thread. */
+ * worker has left. Returns 0, or -EDEADLK when a task or the initializer of this pool waits for it,
+ * or a callback in the thread that has run such a task: then the pool is marked only. A task of
+ * another pool leaves its place there to others meanwhile. May be called again. Any thread. */
 THRUM_API int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures);
 
 /* As thrum_executor_shutdown() with wait, until `deadline`: then -ETIMEDOUT (or -EINTR). */
 THRUM_API int thrum_executor_shutdown_until(thrum_executor *executor, bool cancel_futures,
                                             thrum_deadline deadline) THRUM_NODISCARD;
 
-/* Shuts the pool down, waits, and frees it. Futures outlive it. Does nothing for NULL. A task or
- * the initializer of the pool may not call it: misuse. No other call may overlap. */
+/* Shuts the pool down, waits, and frees it. Futures outlive it. Does nothing for NULL. Who is told
+ * -EDEADLK by thrum_executor_shutdown() may not call it: misuse. No other call may overlap. */
 THRUM_API void thrum_executor_free(thrum_executor *executor);
 
 /* What a pool is doing, for monitoring; each number by itself is right at some moment of the

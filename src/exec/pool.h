@@ -217,8 +217,8 @@ void thrum__pool_abandon(thrum_executor *pool, const thrum_failure *failure);
  * started. */
 size_t thrum__pool_queued(const thrum_executor *pool);
 
-/* Returns whether the current strand executes a task of `pool`, which may be gone: does not look into
- * it. */
+/* Returns whether the current strand executes a task of `pool`, which may be gone, or what follows
+ * that in its slot: does not look into it. */
 bool thrum__pool_inside(const thrum_executor *pool);
 
 /* Returns the next task for the current strand; `worker` NULL: not one of the pool. NULL: none. */

@@ -12,7 +12,7 @@
 
 bool thrum__pool_inside(const thrum_executor *pool) {
     for (const thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer)
-        if ((frame->task && frame->task->pool == pool) ||
+        if (frame->slot == pool || (frame->task && frame->task->pool == pool) ||
             (frame->worker && frame->worker->pool == pool))
             return true;
     return thrum__remote_inside(pool);

@@ -207,6 +207,28 @@ static void test_a_callback_of_who_helps_leaves_its_slot(void **state) {
     assert_true(waited > 0);
 }
 
+static int shut_down; /* what that returned */
+
+static void shut_down_and_wait(thrum_future *future, void *arg) {
+    (void)future;
+    (void)arg;
+    shut_down = thrum_executor_shutdown(pool, true, false);
+}
+
+static void test_a_callback_of_who_helps_cannot_wait_for_the_end(void **state) {
+    (void)state;
+    thrum_executor_stats stats = {.helped = 0};
+    for (int i = 0; i < 1000 && stats.helped == 0; i++) {
+        begin(1);
+        thrum_future *future = submit(nothing, &pool);
+        assert_int_equal(thrum_future_add_done_callback(future, shut_down_and_wait, NULL), 0);
+        (void)result_of(future);
+        thrum_executor_get_stats(pool, &stats);
+        end();
+    }
+    assert_int_equal(shut_down, stats.helped ? -EDEADLK : shut_down);
+}
+
 /* What it waits for waits for it: that ends the wait, and only that one. */
 static void *wait_in_circle(void *arg) {
     (void)arg;
@@ -270,4 +292,5 @@ SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
            cmocka_unit_test(test_who_waits_for_the_first_runs_none_of_them),
            cmocka_unit_test(test_who_is_one_too_many_goes),
            cmocka_unit_test(test_a_callback_of_who_helps_leaves_its_slot),
+           cmocka_unit_test(test_a_callback_of_who_helps_cannot_wait_for_the_end),
            cmocka_unit_test(test_a_circle_through_thrum_wait));
