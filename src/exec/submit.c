@@ -126,8 +126,11 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
     if (!thrum__strand_alias_enter(thrum__strand_self()))
         return not_made(-ENOMEM, flags, arg, options);
     thrum_executor *pinned = thrum__pool_worker(pool) ? NULL : pool;
-    int rc = refusal(pool, thrum__state_add(pool, pinned ? THRUM__POOL_PINNED : 0));
+    uint64_t state = thrum__state_add(pool, pinned ? THRUM__POOL_PINNED : 0);
+    int rc = refusal(pool, state);
     thrum_future *task = NULL;
+    if (rc == 0 && pinned && thrum__state_crowded(state))
+        rc = -EAGAIN;
     if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
     if (rc != 0) {
@@ -324,6 +327,7 @@ static bool is_first(thrum_executor *pool, thrum_future *task) {
 bool thrum__pool_help(thrum_future *task) {
     thrum_executor *pool = task->pool;
     if (thrum__load_relaxed(&pool->initializer) ||
+        thrum__state_crowded(thrum__load_relaxed(&pool->state)) ||
         !thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING))
         return false;
     if (!thrum__strand_alias_enter(thrum__strand_self())) {

@@ -27,6 +27,11 @@ static void test_a_freed_pool_gives_no_slot(void **state) {
 static thrum_event go;
 static thrum_future *promise;
 
+static void *wait_for_go(void *arg) {
+    thrum_event_wait(&go);
+    return arg;
+}
+
 static int fail_when_told(void *arg) {
     (void)arg;
     thrum_event_wait(&go);
@@ -53,6 +58,7 @@ static void test_a_worker_without_a_slot_keeps_none(void **state) {
     thrum_executor *pool = thrum_executor_new(
         &(thrum_executor_opts){.max_workers = 1, .initializer = fail_when_told});
     promise = thrum_future_new();
+    thrum_event_clear(&go);
     assert_int_equal(thrum_submit(pool, &future, nothing, NULL), 0);
     thrum_future_add_done_callback(future, wait_for_promise, &called);
     thrum_event_set(&go);
@@ -70,5 +76,28 @@ static void test_a_worker_without_a_slot_keeps_none(void **state) {
     thrum_set_excepthook(NULL, NULL);
 }
 
+/* The counts of the state have 12 bits each. */
+static void test_a_crowd_lets_nobody_in(void **state) {
+    (void)state;
+    thrum_future *future = NULL;
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .max_workers = 1, .queue_limit = 1, .overflow = THRUM_OVERFLOW_CALLER_RUNS});
+    thrum_event_clear(&go);
+    assert_int_equal(thrum_submit(pool, NULL, wait_for_go, NULL), 0);
+    spec_until_waiting(&go, 1);
+    assert_int_equal(thrum_submit(pool, &future, nothing, NULL), 0);
+    assert_int_equal(thrum_submit(pool, NULL, nothing, NULL), 0);
+    thrum__state_add(pool, THRUM__POOL_CROWD * THRUM__POOL_PINNED);
+    assert_int_equal(thrum_submit(pool, NULL, nothing, NULL), -EAGAIN);
+    thrum_event_set(&go);
+    assert_int_equal(thrum_future_result(future, NULL), 0);
+    assert_int_equal(THRUM__POOL_COUNT(thrum__state_load(pool), THRUM__POOL_PINNED),
+                     THRUM__POOL_CROWD);
+    thrum__state_add(pool, -(THRUM__POOL_CROWD * THRUM__POOL_PINNED));
+    thrum_future_free(future);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_a_freed_pool_gives_no_slot),
+           cmocka_unit_test(test_a_crowd_lets_nobody_in),
            cmocka_unit_test(test_a_worker_without_a_slot_keeps_none));
