@@ -308,6 +308,42 @@ static void test_callbacks_and_iterations_without_memory(void **state) {
     thrum_future_free(promise);
 }
 
+enum { HOT = 64, HOT_ROUNDS = 1500, WARM = 50 };
+static thrum_future *hot[HOT];
+static thrum_semaphore filled = THRUM_SEMAPHORE_INIT(0), freed = THRUM_SEMAPHORE_INIT(0);
+
+static void *free_rounds(void *arg) {
+    for (int round = 0; round < HOT_ROUNDS; round++) {
+        thrum_semaphore_acquire(&filled);
+        for (int i = 0; i < HOT; i++)
+            thrum_future_free(hot[i]);
+        thrum_semaphore_release(&freed, 1);
+    }
+    return arg;
+}
+
+/* Records that are freed by another thread come back. Their memory is never given back, so no
+ * sanitizer would miss one. */
+static void test_records_are_used_again(void **state) {
+    (void)state;
+    thrum_thread *thread;
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2, .idle_timeout = 1000});
+    assert_int_equal(thrum_thread_start(&thread, free_rounds, NULL, NULL), 0);
+    for (int round = 0; round < HOT_ROUNDS; round++) {
+        for (int i = 0; i < HOT; i++)
+            assert_int_equal(thrum_submit(pool, &hot[i], work, NULL), 0);
+        assert_int_equal(thrum_wait(hot, HOT, THRUM_ALL_COMPLETED, THRUM_NEVER), 0);
+        if (round == WARM)
+            fail_from(1, 0, true);
+        thrum_semaphore_release(&filled, 1);
+        thrum_semaphore_acquire(&freed);
+    }
+    fail_no_more();
+    assert_int_equal(thrum_thread_join(thread, NULL), 0);
+    thrum_thread_free(thread);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
            cmocka_unit_test(test_submits_without_memory),
            cmocka_unit_test(test_submits_without_threads), cmocka_unit_test(test_no_thread_at_all),
@@ -317,4 +353,5 @@ SPEC_TESTS(cmocka_unit_test(test_no_pool_without_memory),
            cmocka_unit_test(test_an_initializer_and_no_thread),
            cmocka_unit_test(test_failures_among_many_submitters),
            cmocka_unit_test(test_a_failure_is_not_lost_without_memory),
-           cmocka_unit_test(test_callbacks_and_iterations_without_memory));
+           cmocka_unit_test(test_callbacks_and_iterations_without_memory),
+           cmocka_unit_test(test_records_are_used_again));
