@@ -4,6 +4,7 @@
 
 #include "base/panic.h"
 #include "exec/pool.h"
+#include "thread/thread.h"
 
 const thrum__work_source *thrum__work_source_hook;
 
@@ -99,8 +100,21 @@ static int decide(thrum_executor *pool, bool first, bool failed, thrum__worker *
     return STARTED;
 }
 
+/* Lets go of the thread that was in this place before, and of its stack, if it is gone by now. */
+static void let_go(thrum__worker *worker) {
+    thrum_thread *thread = worker->thread;
+    if (!thread || thrum_thread_is_alive(thread))
+        return;
+    thrum__thread_reap(thread, false);
+    if (!thread->reaped)
+        return;
+    worker->thread = NULL;
+    thrum_thread_free(thread);
+}
+
 static int start(thrum_executor *pool, thrum__worker *worker) {
     bool first = !worker->counted;
+    let_go(worker);
     int rc = thrum__worker_start(worker);
     if (rc != 0) {
         give_place_back(pool, worker, first);

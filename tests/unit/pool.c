@@ -98,6 +98,33 @@ static void test_a_crowd_lets_nobody_in(void **state) {
     thrum_executor_free(pool);
 }
 
+static void *has_one_before(void *arg) {
+    (void)arg;
+    return thrum__worker_current()->before;
+}
+
+/* Who comes into the place of a worker that has left keeps no thread that is gone. */
+static void test_threads_that_are_gone_are_let_go_of(void **state) {
+    (void)state;
+    void *before = &before;
+    thrum_executor *pool =
+        thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .idle_timeout = 1e-6});
+    for (int i = 0; i < 1000 && before; i++) {
+        thrum_future *future;
+        assert_int_equal(thrum_submit(pool, &future, i ? has_one_before : wait_for_go, pool), 0);
+        thrum_event_set(&go);
+        while (!thrum_future_done(future))
+            spec_yield();
+        assert_int_equal(thrum_future_result(future, &before), 0);
+        thrum_future_free(future);
+        while (!thrum__pool_at_rest(pool) || thrum_thread_is_alive(pool->workers[0]->thread))
+            spec_yield();
+    }
+    assert_null(before);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_a_freed_pool_gives_no_slot),
            cmocka_unit_test(test_a_crowd_lets_nobody_in),
+           cmocka_unit_test(test_threads_that_are_gone_are_let_go_of),
            cmocka_unit_test(test_a_worker_without_a_slot_keeps_none));
