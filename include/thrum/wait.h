@@ -31,9 +31,9 @@ typedef struct thrum_waitable {
 /* Blocks until one of waitables[0..n) is ready, or `deadline` has come. Returns 0 and the index of
  * the first that was found ready in `*which` (which may be NULL), -ETIMEDOUT, -EINTR in an
  * interruptible thread, -EINVAL (n <= 0), or, when it waits for a future in a worker, -EAGAIN as
- * thrum_future_result(), and when it waits for futures only -EDEADLK as that. The same object may be named more than once. Allocates nothing for up to
- * 16 waitables, else returns -ENOMEM when it cannot. Every object must outlive the call. Any
- * thread. */
+ * thrum_future_result(), and when it waits for futures only -EDEADLK as that. The same object may
+ * be named more than once. Allocates nothing for up to 16 waitables, else returns -ENOMEM when it
+ * cannot. Every object must outlive the call. Any thread. */
 THRUM_API int thrum_wait_any(const thrum_waitable *waitables, int n, thrum_deadline deadline,
                              int *which) THRUM_NODISCARD;
 
