@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 
 #include <thrum/thread.h>
@@ -19,13 +18,8 @@
 #include "sync/wait.h"
 #include "thread/thread.h"
 
-static void cancelled(void *arg) {
-    thrum_future *task = arg;
-    thrum__pool_cancelled(task->pool, task);
-    thrum__task_unref(task);
-}
-
-/* Cancels a task that has not started. Returns whether it did. */
+/* Cancels a task that has not started. Returns whether it did. It is counted as gone from its queue
+ * before its callbacks, so that one may free the pool, or never come back. */
 static bool cancel(thrum_future *future) {
     uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
     if (!word)
@@ -34,15 +28,11 @@ static bool cancel(thrum_future *future) {
     if ((word & THRUM__TASK_PROMISE) || !future->pool) {
         if (future->fn)
             thrum__then_cancelled(future);
-        if (word & THRUM__TASK_HOOKS)
-            thrum__hooks_run(future);
-        return true;
+    } else {
+        thrum__pool_cancelled(future->pool, future);
     }
-    /* A callback may end the thread, or free the caller's handle. */
-    pthread_cleanup_push(cancelled, thrum_future_ref(future));
     if (word & THRUM__TASK_HOOKS)
         thrum__hooks_run(future);
-    pthread_cleanup_pop(1);
     return true;
 }
 

@@ -63,6 +63,33 @@ static void test_what_has_not_started_is_cancelled(void **state) {
     }
 }
 
+static void *wait_for_go(void *arg) {
+    thrum_event_wait(&go);
+    return arg;
+}
+
+static void free_the_pool(thrum_future *future, void *freed) {
+    (void)future;
+    thrum_event_set(&go);
+    thrum_executor_free(pool);
+    *(bool *)freed = true;
+}
+
+static void test_a_callback_of_a_cancel_may_free_the_pool(void **state) {
+    (void)state;
+    thrum_future *future;
+    bool freed = false;
+    thrum_event_clear(&go);
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .queue_limit = 2});
+    assert_non_null(pool);
+    assert_int_equal(thrum_submit(pool, NULL, wait_for_go, NULL), 0);
+    assert_int_equal(thrum_submit(pool, &future, count, NULL), 0);
+    assert_int_equal(thrum_future_add_done_callback(future, free_the_pool, &freed), 0);
+    assert_true(thrum_future_cancel(future));
+    assert_true(freed);
+    thrum_future_free(future);
+}
+
 static thrum_event begun;
 static int initializers; /* relaxed */
 
@@ -241,6 +268,7 @@ static void test_an_initializer_that_ends_its_thread(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_shutdown_while_the_first_worker_is_started),
            cmocka_unit_test(test_what_has_not_started_is_cancelled),
+           cmocka_unit_test(test_a_callback_of_a_cancel_may_free_the_pool),
            cmocka_unit_test(test_a_worker_that_initialises_is_not_relied_upon),
            cmocka_unit_test(test_one_task_starts_one_worker),
            cmocka_unit_test(test_who_ends_another_pool_leaves_its_place),
