@@ -53,11 +53,11 @@ typedef struct thrum_stream_opts {
 /* Makes a stream of what fn(item, result) gives for each item of next(arg, item), of `item_size`
  * and `result_size` bytes; either may be 0. Fills the look-ahead: next() is called by this, and so
  * are workers started. Each item is a task of the pool; it fails by a negative code (a positive one
- * counts as -EINVAL) or by thrum_raise(). All memory for items and results is taken here. The pool
- * must outlive the stream, but for thrum_stream_free(). NULL with errno EINVAL (fn or next NULL,
- * sizes that overflow, reserved not zero; named on stderr), ENOMEM, ESHUTDOWN, EPIPE or EDEADLK (in
- * a done callback of a pool of processes, which the stream would be on; also of
- * thrum_stream_next()). Any thread, tasks of the pool too. */
+ * counts as -EINVAL) or by thrum_raise(). All memory for items and results is taken here, aligned
+ * as malloc() does. The pool must outlive the stream, but for thrum_stream_free(). NULL with errno
+ * EINVAL (fn or next NULL, sizes that overflow, reserved not zero; named on stderr), ENOMEM,
+ * ESHUTDOWN, EPIPE or EDEADLK (in a done callback of a pool of processes, which the stream would be
+ * on; also of thrum_stream_next()). Any thread, tasks of the pool too. */
 THRUM_API thrum_stream *thrum_stream_new(thrum_executor *executor,
                                          int (*next)(void *arg, void *item), void *arg,
                                          int (*fn)(const void *item, void *result),

@@ -24,7 +24,7 @@ typedef struct thrum__slot {
     bool skipped;         /* its item was not started; by its task, or who reads its answer */
     char *item;           /* read-only, as result */
     char *result;         /* remote: in the answer, once that is read */
-} thrum__slot;
+} __attribute__((aligned(16))) thrum__slot; /* item and result stand behind it */
 
 struct thrum_stream {
     thrum_executor *pool; /* read-only, down to `slots` */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Floor 4: the patience of who reads a stream, which no public call tells of. */
+/* Floor 4: the patience of who reads a stream, which no public call tells of; and where its items
+ * stand. */
 #include "spec.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "exec/stream.h"
@@ -102,5 +104,30 @@ static void test_patience_is_for_several(void **state) {
     assert_int_equal(s.awaited, 0);
 }
 
+static int give_three(void *arg, void *item) {
+    assert_true((uintptr_t)item % _Alignof(max_align_t) == 0);
+    return (*(int *)arg)++ < 3 ? 0 : THRUM_STREAM_END;
+}
+
+static int look_at_both(const void *item, void *result) {
+    assert_true((uintptr_t)item % _Alignof(max_align_t) == 0);
+    assert_true((uintptr_t)result % _Alignof(max_align_t) == 0);
+    return 0;
+}
+
+static void test_items_and_results_are_aligned(void **state) {
+    (void)state;
+    int given = 0;
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2});
+    thrum_stream *s = thrum_stream_new(pool, give_three, &given, look_at_both, 5, 7, NULL);
+    assert_non_null(s);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(thrum_stream_next(s, NULL), 0);
+    assert_int_equal(thrum_stream_next(s, NULL), THRUM_STREAM_END);
+    thrum_stream_free(s);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_patience_ends), cmocka_unit_test(test_a_deadline_ends_patience),
-           cmocka_unit_test(test_patience_is_for_several));
+           cmocka_unit_test(test_patience_is_for_several),
+           cmocka_unit_test(test_items_and_results_are_aligned));
