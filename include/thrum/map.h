@@ -40,7 +40,8 @@ typedef struct thrum_map_opts {
  * place among those of `result_size` bytes. Either size may be 0: then every call gets the same
  * address; and `results` NULL: then every call gets that. The caller works too, in the place of one
  * worker; idle workers of the pool help; who has begun an item runs it to its end. Blocks until
- * then. May be called by tasks of the same pool, which wait for nothing but their own items.
+ * then. May be called by tasks of the same pool, which wait for nothing but their own items; an
+ * item may not wait for the task that called (a circle that is not always found).
  *
  * An item fails by a negative code (a positive one counts as -EINVAL), by thrum_raise(), or with
  * -ECANCELED when its thread ends in it. Returns 0 if all items were run and none failed; else the
