@@ -214,7 +214,7 @@ void thrum_executor_free(thrum_executor *pool) {
 
 /* What was submitted is read last: it counts at least what was seen started. */
 size_t thrum__pool_queued(const thrum_executor *pool) {
-    /* acquire: pairs with thrum__pool_cancelled(), thrum__pool_help(), run(), submit_late() */
+    /* acquire: pairs with thrum__pool_cancelled(), help_first(), run(), submit_late() */
     uint64_t started = thrum__load_acquire(&pool->cancelled) + thrum__load_acquire(&pool->helped);
     uint64_t submitted = 0;
     int places = thrum__pool_places(pool);

@@ -73,17 +73,6 @@ static void run_here(thrum_future *task, uint64_t *tally, uint32_t drop) {
     pthread_cleanup_pop(1);
 }
 
-/* The same in a slot of `pool` that is taken. */
-static void run_in_slot(thrum_executor *pool, thrum_future *task) {
-    thrum__part held; /* not filled: most of it is for failures */
-    pthread_cleanup_push(release, pool);
-    thrum__held_begin(&held, pool);
-    pthread_cleanup_push(thrum__held_end, &held);
-    run_here(task, &pool->completed, THRUM__TASK_REF);
-    pthread_cleanup_pop(1);
-    pthread_cleanup_pop(1);
-}
-
 /* The first strand that runs a task as its submitter has a counter to itself. */
 static void run_alone(thrum_executor *pool, thrum_future *task) {
     uint32_t id = thrum__strand_self()->id, caller = thrum__load_relaxed(&pool->caller);
@@ -324,28 +313,42 @@ static bool is_first(thrum_executor *pool, thrum_future *task) {
     return taken;
 }
 
-bool thrum__pool_help(thrum_future *task) {
-    thrum_executor *pool = task->pool;
-    if (thrum__load_relaxed(&pool->initializer) ||
-        thrum__state_crowded(thrum__load_relaxed(&pool->state)) ||
-        !thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING))
-        return false;
-    if (!thrum__strand_alias_enter(thrum__strand_self())) {
-        thrum__pool_release_slot(pool);
-        return false;
-    }
+/* Runs `task` if it is the first, or finds that it is late: callbacks are called in either case. */
+static bool help_first(thrum_executor *pool, thrum_future *task) {
     bool taken = is_first(pool, task);
     if (taken && thrum__pool_claim(task)) {
         /* release: pairs with thrum__pool_queued() */
         thrum__add_release(&pool->helped, 1);
-        run_in_slot(pool, task);
-        return true;
-    }
-    if (taken)
+        thrum__task_run(task, thrum__worker_current(), &pool->completed, THRUM__TASK_REF);
+    } else if (taken) {
         thrum__task_unref(task);
-    thrum__strand_alias_leave(thrum__strand_self());
-    thrum__pool_release_slot(pool);
+    }
     return taken;
+}
+
+/* Requires a slot, and gives it back. */
+static bool help_in_slot(thrum_executor *pool, thrum_future *task) {
+    bool taken = false;
+    thrum__part held; /* not filled: most of it is for failures */
+    pthread_cleanup_push(release, pool);
+    thrum__held_begin(&held, pool);
+    pthread_cleanup_push(thrum__held_end, &held);
+    if (thrum__strand_alias_enter(thrum__strand_self())) {
+        pthread_cleanup_push(leave_alias, thrum__strand_self());
+        taken = help_first(pool, task);
+        pthread_cleanup_pop(1);
+    }
+    pthread_cleanup_pop(1);
+    pthread_cleanup_pop(1);
+    return taken;
+}
+
+bool thrum__pool_help(thrum_future *task) {
+    thrum_executor *pool = task->pool;
+    return !thrum__load_relaxed(&pool->initializer) &&
+           !thrum__state_crowded(thrum__load_relaxed(&pool->state)) &&
+           thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING) &&
+           help_in_slot(pool, task);
 }
 
 int thrum__pool_refusal(const thrum_executor *pool) {

@@ -183,13 +183,13 @@ static void test_who_waits_for_the_first_runs_none_of_them(void **state) {
 
 static void *nothing(void *arg) { return arg; }
 
-static int waited; /* relaxed */
+static int waited; /* atomic */
 
 /* In the thread that has helped the task, as a rule. */
 static void wait_for_another(thrum_future *future, void *arg) {
     (void)future;
     assert_ptr_equal(result_of(submit(nothing, arg)), arg);
-    __atomic_fetch_add(&waited, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&waited, 1, __ATOMIC_RELEASE);
 }
 
 static void test_a_callback_of_who_helps_leaves_its_slot(void **state) {
@@ -205,6 +205,26 @@ static void test_a_callback_of_who_helps_leaves_its_slot(void **state) {
     }
     end();
     assert_true(waited > 0);
+}
+
+/* Who helps finds that the deadline has come, if the timers' thread has not. */
+static void test_a_callback_of_who_finds_it_late_leaves_the_slot(void **state) {
+    (void)state;
+    enum { LATE = 300 };
+    begin(1);
+    waited = 0;
+    for (int i = 0; i < LATE; i++) {
+        thrum_future *future;
+        thrum_task_opts opts = {.deadline = thrum_in(1e-6)};
+        assert_int_equal(thrum_submit_with(pool, &future, nothing, &pool, &opts), 0);
+        assert_int_equal(thrum_future_add_done_callback(future, wait_for_another, &pool), 0);
+        int rc = thrum_future_result(future, NULL);
+        assert_true(rc == 0 || rc == -ETIMEDOUT);
+        thrum_future_free(future);
+    }
+    while (__atomic_load_n(&waited, __ATOMIC_ACQUIRE) < LATE)
+        spec_yield(); /* a callback may be called by the timers' thread */
+    end();
 }
 
 static int shut_down; /* what that returned */
@@ -293,4 +313,5 @@ SPEC_TESTS(cmocka_unit_test(test_what_is_not_waited_for_is_not_run_inside),
            cmocka_unit_test(test_who_is_one_too_many_goes),
            cmocka_unit_test(test_a_callback_of_who_helps_leaves_its_slot),
            cmocka_unit_test(test_a_callback_of_who_helps_cannot_wait_for_the_end),
-           cmocka_unit_test(test_a_circle_through_thrum_wait));
+           cmocka_unit_test(test_a_circle_through_thrum_wait), /* forks: before there is a timer */
+           cmocka_unit_test(test_a_callback_of_who_finds_it_late_leaves_the_slot));
