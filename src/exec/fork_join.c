@@ -176,16 +176,6 @@ typedef struct rooted {
     thrum__call *root;
 } rooted;
 
-static int run_root(void *arg) {
-    const rooted *it = arg;
-    thrum__call root = *it->root; /* in the child of a fork *it is not there */
-    unsigned generation = thrum__fork_generation();
-    int rc = thrum__fork_join_run(it->pool, &root);
-    if (generation == thrum__fork_generation())
-        it->root->data = root.data;
-    return rc;
-}
-
 static void close_join(thrum__fork_join **open) {
     thrum__fork_join *join = *open;
     thrum__forker *first = join->forkers[0];
@@ -197,14 +187,11 @@ static void close_join(thrum__fork_join **open) {
     free(join);
 }
 
-int thrum__fork_join_run(thrum_executor *pool, thrum__call *root) {
-    int rc = thrum__part_allowed(pool);
-    if (rc == 0 && !thrum__part_here(pool))
-        return thrum__part_submit(pool, run_root, &(rooted){pool, root});
+/* Runs it with the current strand as the first who takes part. */
+static int run_here(thrum_executor *pool, thrum__call *root) {
     thrum__fork_join *join;
     thrum__whole whole = {.failure.code = 0};
-    if (rc == 0)
-        rc = open_join(pool, &whole, &join);
+    int rc = open_join(pool, &whole, &join);
     if (rc != 0)
         return rc;
     {
@@ -216,6 +203,25 @@ int thrum__fork_join_run(thrum_executor *pool, thrum__call *root) {
         thrum__part_failed(&one.part, 0);
     }
     return thrum__whole_raise(&whole);
+}
+
+/* The task of the caller: on a worker, or on a submitter that found no room. */
+static int run_submitted(void *arg) {
+    const rooted *it = arg;
+    thrum__call root = *it->root; /* in the child of a fork *it is not there */
+    unsigned generation = thrum__fork_generation();
+    int rc = run_here(it->pool, &root);
+    if (generation == thrum__fork_generation())
+        it->root->data = root.data;
+    return rc;
+}
+
+int thrum__fork_join_run(thrum_executor *pool, thrum__call *root) {
+    int rc = thrum__part_allowed(pool);
+    if (rc != 0)
+        return rc;
+    return thrum__part_here(pool) ? run_here(pool, root)
+                                  : thrum__part_submit(pool, run_submitted, &(rooted){pool, root});
 }
 
 int thrum_fork_join(thrum_executor *executor, void *(*fn)(thrum_worker *w, void *arg), void *arg,

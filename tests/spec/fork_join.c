@@ -319,6 +319,35 @@ THRUM_FORK_JOIN(int, no_sync, w, (int, n)) {
     return n;
 }
 
+static int initialize(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void *wait_for_go(void *go) {
+    thrum_event_wait(go);
+    return NULL;
+}
+
+/* The call is a task of a pool with an initializer, which its submitter runs here. */
+static void test_a_full_pool_with_an_initializer(void **state) {
+    (void)state;
+    thrum_event go = {0};
+    int value = 0;
+    pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1,
+                                                     .initializer = initialize,
+                                                     .queue_limit = 1,
+                                                     .overflow = THRUM_OVERFLOW_CALLER_RUNS});
+    assert_non_null(pool);
+    assert_int_equal(thrum_submit(pool, NULL, wait_for_go, &go), 0);
+    spec_until_waiting(&go, 1);
+    assert_int_equal(thrum_submit(pool, NULL, wait_for_go, &go), 0);
+    assert_int_equal(fib_run(pool, &value, 7), 0);
+    assert_int_equal(value, 13);
+    thrum_event_set(&go);
+    free_pool();
+}
+
 static thrum_executor *new_pool(void) {
     return thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
 }
@@ -343,4 +372,5 @@ SPEC_TESTS(cmocka_unit_test(test_fibonacci), cmocka_unit_test(test_kinds_of_para
            cmocka_unit_test(test_a_failure_fails_the_whole_and_the_caller),
            cmocka_unit_test(test_a_failure_on_another_worker),
            cmocka_unit_test(test_arguments_and_a_closed_pool),
+           cmocka_unit_test(test_a_full_pool_with_an_initializer),
            cmocka_unit_test(test_misuse));
