@@ -234,7 +234,6 @@ int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_fa
         snprintf(text, size, "%s", found->message);
         *failure = *found;
         failure->message = text;
-        failure->task = name;
         failure->thread = NULL;
         failure->task = name; /* that one's goes with the record */
         thrum__task_mark_read(task);
