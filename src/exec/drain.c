@@ -27,11 +27,10 @@ static void ended_early(void *arg) {
     thrum__pool_look(pool, true);
 }
 
-/* Runs what is queued, one after the other, in the slot that is taken; PINNED again afterwards. */
+/* Runs what is queued, one after the other, in the slot that is taken. */
 static void run_all(thrum_executor *pool) {
     thrum_future *task;
     thrum__part held; /* not filled: most of it is for failures */
-    pthread_cleanup_push(ended_early, pool);
     thrum__held_begin(&held, pool);
     pthread_cleanup_push(thrum__held_end, &held);
     while (!thrum__pool_gone(pool) && (task = thrum__pool_take(pool, NULL)) != NULL) {
@@ -44,6 +43,12 @@ static void run_all(thrum_executor *pool) {
         }
     }
     pthread_cleanup_pop(1);
+}
+
+/* The same; PINNED again afterwards. */
+static void run_all_and_pin(thrum_executor *pool) {
+    pthread_cleanup_push(ended_early, pool);
+    run_all(pool);
     pthread_cleanup_pop(0);
     thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
 }
@@ -100,7 +105,7 @@ void thrum__pool_look(thrum_executor *pool, bool initialized) {
         if (!may_run)
             fail_all(pool);
         else if (thrum__state_take_slot(pool, THRUM__POOL_BUSY - THRUM__POOL_PINNED, 0))
-            run_all(pool);
+            run_all_and_pin(pool);
         thrum__strand_self()->ops->yield(); /* a task may be about to be linked, or taken by another */
     }
 }

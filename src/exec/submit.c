@@ -328,7 +328,7 @@ static bool help_first(thrum_executor *pool, thrum_future *task) {
 
 /* Requires a slot, and gives it back. */
 static bool help_in_slot(thrum_executor *pool, thrum_future *task) {
-    bool taken = false;
+    volatile bool taken = false; /* set under cleanup handlers, which may be setjmp() */
     thrum__part held; /* not filled: most of it is for failures */
     pthread_cleanup_push(release, pool);
     thrum__held_begin(&held, pool);
