@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "condition.h"
 
+static void condition_dealloc(PyObject *self);
+
+static bool plain(PyObject *object) {
+    return is_plain(object, condition_dealloc, &((condition *)object)->dict);
+}
+
 static PyObject *acquire(PyObject *object, PyObject *const *args, Py_ssize_t nargs,
                          PyObject *kwnames) {
     condition *self = (condition *)object;
@@ -102,6 +108,18 @@ static PyObject *wait(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
+/* One wait of wait_for(), which has begun with `timeout`; 0, or -1 with an exception. */
+static int wait_once(PyObject *self, PyObject *timeout, thrum_deadline deadline, bool first) {
+    if (plain(self))
+        return condition_wait((condition *)self, deadline) < 0 ? -1 : 0;
+    PyObject *left = first ? Py_XNewRef(timeout) : seconds_until(deadline), *done = NULL;
+    if (left != NULL || !PyErr_Occurred())
+        done = PyObject_CallMethod(self, "wait", "(O)", left == NULL ? Py_None : left);
+    Py_XDECREF(left);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static PyObject *wait_for(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames) {
     static const signature how = {"Condition.wait_for", 1, 2, 2, {"predicate", "timeout"}};
@@ -116,7 +134,7 @@ static PyObject *wait_for(PyObject *self, PyObject *const *args, Py_ssize_t narg
             return result;
         Py_DECREF(result);
         if (truth < 0 || (first && deadline_of(given[1], &deadline) < 0) ||
-            condition_wait((condition *)self, deadline) < 0)
+            wait_once(self, given[1], deadline, first) < 0)
             return NULL;
         result = PyObject_CallNoArgs(given[0]);
     }
@@ -164,30 +182,35 @@ static PyObject *notify(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     return notify_n(self, n);
 }
 
-static PyObject *notify_all(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return notify_n(self, PY_SSIZE_T_MAX);
-}
-
-static PyObject *notify_all_old(PyObject *self, PyObject *unused) {
-    if (PyErr_WarnEx(PyExc_DeprecationWarning,
-                     "notifyAll() is deprecated, use notify_all() instead", 1) < 0)
-        return NULL;
-    return notify_all(self, unused);
-}
-
-static PyObject *get_lock(PyObject *object, void *unused) {
-    condition *self = (condition *)object;
-    (void)unused;
-    return self->lock != NULL ? Py_NewRef(self->lock) : own_view(object, NULL);
-}
-
 static Py_ssize_t number_of_waiters(PyObject *object) {
     Py_ssize_t n;
     Py_BEGIN_CRITICAL_SECTION(object);
     n = waitlist_length(&((condition *)object)->waiters);
     Py_END_CRITICAL_SECTION();
     return n;
+}
+
+static PyObject *notify_all(PyObject *self, PyObject *unused) {
+    (void)unused;
+    if (plain(self))
+        return notify_n(self, PY_SSIZE_T_MAX);
+    PyObject *done = PyObject_CallMethod(self, "notify", "n", number_of_waiters(self));
+    Py_XDECREF(done);
+    return done == NULL ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *notify_all_old(PyObject *self, PyObject *unused) {
+    if (PyErr_WarnEx(PyExc_DeprecationWarning,
+                     "notifyAll() is deprecated, use notify_all() instead", 1) < 0)
+        return NULL;
+    (void)unused;
+    return PyObject_CallMethod(self, "notify_all", NULL);
+}
+
+static PyObject *get_lock(PyObject *object, void *unused) {
+    condition *self = (condition *)object;
+    (void)unused;
+    return self->lock != NULL ? Py_NewRef(self->lock) : own_view(object, NULL);
 }
 
 static PyObject *get_waiters(PyObject *object, void *unused) {

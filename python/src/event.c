@@ -18,7 +18,8 @@ static PyObject *event_is_set(PyObject *self, PyObject *unused) {
 static PyObject *event_is_set_old(PyObject *self, PyObject *unused) {
     if (PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) < 0)
         return NULL;
-    return event_is_set(self, unused);
+    (void)unused;
+    return PyObject_CallMethod(self, "is_set", NULL);
 }
 
 static PyObject *event_set(PyObject *self, PyObject *unused) {

@@ -201,7 +201,12 @@ static PyObject *enter(PyObject *self, PyObject *unused) {
 static PyObject *leave_block(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
     (void)args;
     (void)nargs;
-    PyObject *done = PyObject_CallMethod(self, "shutdown", NULL);
+    PyObject *name = PyUnicode_FromString("shutdown"), *names = Py_BuildValue("(s)", "wait");
+    PyObject *call[] = {self, Py_True}, *done = NULL;
+    if (name != NULL && names != NULL)
+        done = PyObject_VectorcallMethod(name, call, 1, names);
+    Py_XDECREF(names);
+    Py_XDECREF(name);
     if (done == NULL)
         return NULL;
     Py_DECREF(done);

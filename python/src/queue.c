@@ -103,6 +103,19 @@ static PyObject *put_guarded(queue *self, PyObject *const *args, Py_ssize_t narg
     return put_until(self, given[0], &limit);
 }
 
+static bool plain(queue *self) { return is_plain((PyObject *)self, queue_dealloc, &self->dict); }
+
+/* self.put(item, block=False), or self.get(block=False) without an item. */
+static PyObject *call_without_block(queue *self, const char *method, PyObject *item) {
+    PyObject *name = PyUnicode_FromString(method), *names = Py_BuildValue("(s)", "block");
+    PyObject *args[] = {(PyObject *)self, item != NULL ? item : Py_False, Py_False}, *done = NULL;
+    if (name != NULL && names != NULL)
+        done = PyObject_VectorcallMethod(name, args, item != NULL ? 2 : 1, names);
+    Py_XDECREF(names);
+    Py_XDECREF(name);
+    return done;
+}
+
 static PyObject *put_nowait_guarded(queue *self, PyObject *const *args, Py_ssize_t nargs,
                                     PyObject *kwnames) {
     static const signature how = {"Queue.put_nowait", 1, 1, 1, {"item"}};
@@ -110,7 +123,7 @@ static PyObject *put_nowait_guarded(queue *self, PyObject *const *args, Py_ssize
     PyObject *item = NULL;
     if (parse_args(&how, args, nargs, kwnames, &item) < 0)
         return NULL;
-    return put_until(self, item, &limit);
+    return plain(self) ? put_until(self, item, &limit) : call_without_block(self, "put", item);
 }
 
 static PyObject *taken(queue *self, toolbox *state) {
@@ -170,7 +183,7 @@ static PyObject *get_guarded(queue *self, PyObject *const *args, Py_ssize_t narg
 
 static PyObject *get_nowait_guarded(queue *self) {
     static const struct limit limit = {false, {0}};
-    return get_until(self, &limit);
+    return plain(self) ? get_until(self, &limit) : call_without_block(self, "get", NULL);
 }
 
 static PyObject *task_done_guarded(queue *self) {

@@ -61,6 +61,7 @@ int has_hooks(PyTypeObject *type, toolbox *state);
 extern PyGetSetDef thrum_py_queue_properties[];
 extern PyMethodDef thrum_py_queue_methods[];
 
+void queue_dealloc(PyObject *self);
 PyObject *hook_init(PyObject *self, PyObject *maxsize);
 PyObject *hook_qsize(PyObject *self, PyObject *unused);
 PyObject *hook_put(PyObject *self, PyObject *item);

@@ -96,7 +96,7 @@ static int queue_clear(PyObject *object) {
     return 0;
 }
 
-static void queue_dealloc(PyObject *self) {
+void queue_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (HAS_WEAKREFS(((queue *)self)->weakrefs))

@@ -12,6 +12,8 @@ typedef struct semaphore {
     PyObject *weakrefs;
 } semaphore;
 
+static void semaphore_dealloc(PyObject *self);
+
 static PyObject *acquire_slow(semaphore *self, PyObject *blocking, PyObject *timeout) {
     int blocks = blocking == NULL ? 1 : PyObject_IsTrue(blocking);
     thrum_deadline deadline;
@@ -85,17 +87,21 @@ static PyObject *release_guarded(semaphore *self, PyObject *const *args, Py_ssiz
     return give(self, n);
 }
 
-static PyObject *release_one_guarded(semaphore *self, PyObject *const *args, Py_ssize_t nargs,
-                              PyObject *kwnames) {
-    (void)args;
-    (void)nargs;
-    (void)kwnames;
-    return give(self, 1);
-}
+static PyObject *give_one_guarded(semaphore *self) { return give(self, 1); }
 
 GUARDED_ARGS(acquire, semaphore)
 GUARDED_ARGS(release, semaphore)
-GUARDED_ARGS(release_one, semaphore)
+GUARDED(give_one, semaphore)
+
+static PyObject *leave_block(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+    (void)args;
+    (void)nargs;
+    if (is_plain(self, semaphore_dealloc, &((semaphore *)self)->dict))
+        return give_one(self, NULL);
+    PyObject *done = PyObject_CallMethod(self, "release", NULL);
+    Py_XDECREF(done);
+    return done == NULL ? NULL : Py_NewRef(Py_None);
+}
 
 static int init(semaphore *self, PyObject *value, bool bounded) {
     Py_ssize_t initial = 1;
@@ -194,7 +200,7 @@ static PyMethodDef methods[] = {
     {"release", METHOD(release, KEYWORDS,
                        "release($self, /, n=1)\n--\n\nGive back n permits and wake as many waiters.\n\n"
                        "A BoundedSemaphore raises ValueError rather than exceed its initial value.")},
-    {"__exit__", METHOD(release_one, KEYWORDS, "__exit__($self, t, v, tb, /)\n--\n\nGive back a permit.")},
+    {"__exit__", METHOD(leave_block, METH_FASTCALL, "__exit__($self, t, v, tb, /)\n--\n\nGive back a permit.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -157,6 +157,13 @@ int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject 
 int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
                    PyObject **out);
 
+/* Whether no subclass, of which `dealloc` is not, and no attribute of the object's own can stand in the
+ * place of a method of ours. Where not, a method that the standard library has written with another one
+ * has to call that by its name. */
+static inline bool is_plain(PyObject *object, destructor dealloc, PyObject *const *dict) {
+    return Py_TYPE(object)->tp_dealloc == dealloc && PEEK(*dict) == NULL;
+}
+
 /* "<module.Class at 0x..." of `self`, as a new string. */
 PyObject *repr_head(PyObject *self);
 

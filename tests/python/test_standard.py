@@ -192,6 +192,97 @@ class FalsyTests(unittest.TestCase):
             self.assertEqual(theirs, Falsy)
 
 
+class OverrideTests(unittest.TestCase):
+    """What the standard library does by another method, a subclass gets by its own one."""
+
+    def same(self, name, *scripts):
+        """Each script has the object, and a list in which it and all calls of methods are noted."""
+        for script in scripts:
+            logs = []
+            for cls in PAIRS[name]:
+                log = []
+                script(self.spy(cls, log)(), log)
+                logs.append(log)
+            with self.subTest(name):
+                self.assertNotEqual(logs[0], [])
+                self.assertEqual(*logs)
+
+    def spy(self, cls, log):
+        """A subclass whose public methods note that they are called, and how."""
+        def note(name, method):
+            def noting(self, *args, **kwargs):
+                log.append((name, [arg for arg in args if not callable(arg)], kwargs))
+                return method(self, *args, **kwargs)
+            return noting
+        names = (name for name in dir(cls) if not name.startswith('_') and callable(getattr(cls, name)))
+        return type('Spy', (cls,), {name: note(name, getattr(cls, name)) for name in names})
+
+    def test_condition(self):
+        def wait_for(condition, log):
+            with condition:
+                condition.wait_for(lambda: len(log) > 2)
+                condition.wait_for(lambda: False, 0)
+
+        def fails(condition, log):
+            condition.wait = lambda timeout: {}[timeout]
+            with condition, self.assertRaises(KeyError):
+                condition.wait_for(list, 5)
+            log.append('failed')
+
+        def short(cls):  # waits without a time limit end at once
+            return type('Short', (cls,), {'wait': lambda self, timeout=None: cls.wait(self, 0)})
+        conditions = PAIRS['Condition']
+        self.addCleanup(PAIRS.__setitem__, 'Condition', conditions)
+        PAIRS['Condition'] = tuple(map(short, conditions))
+        self.same('Condition', wait_for, fails)
+
+    def test_notify(self):
+        def notify(condition, log):
+            with condition:
+                condition.notify_all()
+                condition.notify(2)
+                with self.assertWarns(DeprecationWarning):
+                    condition.notifyAll()
+        self.same('Condition', notify)
+
+    def test_semaphores(self):
+        def block(semaphore, log):
+            with semaphore:
+                log.append(semaphore.acquire(False))
+        for name in ('Semaphore', 'BoundedSemaphore'):
+            self.same(name, block)
+
+    def test_event(self):
+        def old(event, log):
+            with self.assertWarns(DeprecationWarning):
+                log.append(event.isSet())
+        self.same('Event', old)
+
+    def test_queues(self):
+        def nowait(queue, log):
+            queue.put_nowait(1)
+            queue.put_nowait(item=2)
+            log.append((queue.get_nowait(), queue.get_nowait(), outcome(queue.get_nowait)))
+        for name in ('Queue', 'LifoQueue', 'PriorityQueue'):
+            self.same(name, nowait)
+
+    def test_executor(self):
+        for cls in PAIRS['ThreadPoolExecutor']:
+            log = []
+            with self.spy(cls, log)(1) as pool:
+                self.assertEqual(list(pool.map(abs, [-1])), [1])
+            self.assertEqual([call for call in log if call[0] != 'map'],
+                             [('submit', [-1], {}), ('shutdown', [], {'wait': True})])
+
+    def test_attribute(self):
+        """Of the object itself, too."""
+        for cls in PAIRS['Queue']:
+            log, queue = [], cls()
+            queue.put = lambda item, block: log.append((item, block))
+            queue.put_nowait(1)
+            self.assertEqual(log, [(1, False)])
+
+
 class MessageTests(unittest.TestCase):
     """The texts of TypeErrors name the function and count as the standard library's."""
 
