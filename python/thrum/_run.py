@@ -6,6 +6,7 @@ Usage: python3 -m thrum SCRIPT [ARGS]
        python3 -m thrum -c COMMAND [ARGS]"""
 
 import os
+import pkgutil
 import runpy
 import sys
 
@@ -34,34 +35,58 @@ def show(error, traceback):
     sys.excepthook(type(error), error, traceback)
 
 
-def run(code, path):
-    """Run the program; a traceback begins with its own first line."""
+def call(function, *args):
+    """Call what runs the program; a traceback begins there."""
     try:
-        exec(code, main_module(path))
-    except (SystemExit, KeyboardInterrupt):
+        function(*args)
+    except SystemExit:
+        raise
+    except KeyboardInterrupt as error:  # the interpreter ends as if by the signal, and has nothing to add
+        show(error, error.__traceback__.tb_next)
+        sys.excepthook = lambda *args: None
         raise
     except BaseException as error:
         show(error, error.__traceback__.tb_next)
         sys.exit(1)
 
 
-def run_script(path):
-    sys.path[0] = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
+def run(text, name, path):
+    """Run the text of a program."""
+    try:
+        code = compile(text, name, 'exec', dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        show(error, None)
+        sys.exit(1)
+    call(exec, code, main_module(path))
+
+
+def run_main(module, *args):
+    """Run a module as the interpreter does, which has no public name for that."""
+    main_module(None)
+    call(runpy._run_module_as_main, module, *args)
+
+
+def find_first(path, always=False):
+    """Have modules looked for there before all other places, if the interpreter would."""
+    if not sys.flags.safe_path:
         sys.path[0] = path
-        runpy.run_path(path, run_name='__main__')
+    elif always:
+        sys.path.insert(0, path)
+
+
+def run_script(path):
+    path = os.path.join(os.getcwd(), path)
+    if pkgutil.get_importer(path) is not None:  # a directory, or a zip file
+        find_first(path, always=True)
+        run_main('__main__', False)
         return
+    find_first(os.path.dirname(os.path.realpath(path)))
     try:
         with open(path, 'rb') as file:
             text = file.read()
     except OSError as error:
-        refuse(f"can't open file {path!r}: {error.strerror}")
-    try:
-        code = compile(text, path, 'exec', dont_inherit=True)
-    except SyntaxError as error:
-        show(error, None)
-        sys.exit(1)
-    run(code, path)
+        refuse(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}")
+    run(text, path, path)
 
 
 def main():
@@ -74,10 +99,11 @@ def main():
         refuse(f'{args[0]} needs an argument')
     if args[0] == '-m':
         sys.argv = args[1:]
-        runpy.run_module(args[1], run_name='__main__', alter_sys=True)
+        run_main(args[1])
     elif args[0] == '-c':
         sys.argv = ['-c'] + args[2:]
-        run(compile(args[1], '<string>', 'exec', dont_inherit=True), None)
+        find_first('')
+        run(args[1], '<string>', None)
     elif args[0].startswith('-'):
         refuse(f'unknown option {args[0]}')
     else:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 PROGRAM = '''
 import queue, sys, threading
@@ -60,6 +61,45 @@ class MainTests(unittest.TestCase):
                      'def f():\n    return 1 / 0\nf()', 'import sys\nsys.exit("text")'):
             with self.subTest(text):
                 self.assertNotEqual(self.same(self.write('fails.py', text)).returncode, 0)
+
+    def test_failures_elsewhere(self):
+        """A traceback has the program's own lines only, whichever way it was started."""
+        self.write('fails.py', 'def f():\n    return 1 / 0\nf()')
+        self.write('stops.py', 'import os, signal\nos.kill(os.getpid(), signal.SIGINT)')
+        for args in (('fails.py',), ('-m', 'fails'), ('-m', 'absent'), ('-c', '1 +'), ('stops.py',),
+                     ('-m', 'stops'), ('-c', 'raise KeyboardInterrupt')):
+            with self.subTest(args):
+                self.assertNotEqual(self.same(*args).returncode, 0)
+
+    def test_where(self):
+        """__file__ is absolute, and what stands beside a script is found, not what stands beside a link."""
+        self.write('beside.py', 'import os\nos.chdir("/")')
+        self.write('where.py', 'import beside, os, sys\nprint(os.listdir(os.path.dirname(__file__)) and __file__,'
+                               ' sys.path[0], sys.argv, __spec__ and __spec__.name)')
+        os.mkdir(os.path.join(self.folder, 'links'))
+        os.symlink('../where.py', os.path.join(self.folder, 'links', 'link.py'))
+        for args in (('where.py',), ('./where.py', 'x'), ('links/link.py',), ('-m', 'where', 'x')):
+            with self.subTest(args):
+                self.assertEqual(self.same(*args).returncode, 0)
+        self.same('-c', 'import sys; print(sys.path[0])')
+
+    def test_folder_and_zip(self):
+        os.mkdir(os.path.join(self.folder, 'app'))
+        self.write('app/__main__.py', 'import sys\nprint(sys.argv, sys.path[0], __name__, __package__)')
+        with zipfile.ZipFile(os.path.join(self.folder, 'app.zip'), 'w') as archive:
+            archive.write(os.path.join(self.folder, 'app', '__main__.py'), '__main__.py')
+        for name in ('app', 'app.zip'):
+            with self.subTest(name):
+                self.assertEqual(self.same(name, 'x').returncode, 0)
+
+    def test_main_stays(self):
+        """A thread that outlives the end of a module still finds it in __main__."""
+        self.write('outlived.py', 'import threading\ndef last():\n    threading.main_thread().join()\n'
+                                  '    import __main__\n    print(__main__.x)\n'
+                                  'x = 1\nthreading.Thread(target=last).start()')
+        for args in (('outlived.py',), ('-m', 'outlived')):
+            with self.subTest(args):
+                self.assertEqual(self.same(*args).stdout, '1\n')
 
     def test_stats(self):
         done = self.run_python('-m', 'thrum', self.script, stats='1')
