@@ -64,6 +64,7 @@ struct waiter {
     unsigned generation; /* that of the process which queued it */
     bool moved;          /* notified: it waits for the lock only, without a time limit */
     bool woken;          /* wake_first() has met it since it was queued */
+    bool looks;          /* it looks for a token whenever it is woken, and can stand aside meanwhile */
     int outcome;         /* what the waker has to say */
 };
 

@@ -92,9 +92,12 @@ void end_waits(waitlist *list) {
     }
 }
 
-/* The signal handlers have run: whether the wait is over. A handler may have forked, and then this is
- * the child, where nobody knows the waiter: it has to look again. */
+/* Runs the signal handlers: whether the wait is over. Who looks for a token leaves its place first: woken while a
+ * handler runs, it could not come for the token, and the handler may wait for who comes next. A handler
+ * may have forked, and then this is the child, where nobody knows the waiter: it has to look again. */
 static bool interrupted(struct waiter *waiter, outcome *result) {
+    if (waiter->looks || waiter->moved)
+        dequeue(waiter);
     bool raised = PyErr_CheckSignals() < 0;
     bool forked_here = waiter->generation != generation;
     if (waiter->list != NULL && (raised || forked_here))
@@ -150,6 +153,7 @@ outcome wait_again(struct waiter *waiter, waitlist *list, const Py_ssize_t *toke
     outcome result = WOKEN;
     while (result == WOKEN && *tokens <= 0 && !list->over) {
         waiter->event = (thrum_event)THRUM_EVENT_INIT;
+        waiter->looks = true;
         enqueue(list, waiter, in_front);
         result = park(waiter, deadline, signals);
         if (waiter->woken && waiter->generation == list->generation)

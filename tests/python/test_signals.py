@@ -164,6 +164,42 @@ class SignalTests(unittest.TestCase):
             self.assertEqual(wait(), result)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def check_next(self, take, give, give_back):
+        """The handler of who waits first waits for who waits next."""
+        going, alive = threading.Event(), []
+
+        def come_next():
+            going.set()
+            give_back(take())
+        next_one = threading.Thread(target=come_next)
+
+        def handle(number, frame):
+            self.calls += 1
+            if self.calls == 3:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                next_one.start()
+                going.wait()
+                give()
+                next_one.join(60)
+                alive.append(next_one.is_alive())
+        self.calls = 0
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        give_back(take())
+        self.assertEqual(alive, [False])
+        next_one.join()
+
+    def test_handler_waits_for_the_next(self):
+        held = Held()
+        with held as condition:
+            def let_go():
+                held.done.set()
+                held.thread.join()
+            self.check_next(condition.acquire, let_go, lambda _: condition.release())
+        semaphore, queue = toolbox.Semaphore(0), thrum.queue.Queue()
+        self.check_next(semaphore.acquire, semaphore.release, lambda _: semaphore.release())
+        self.check_next(queue.get, lambda: queue.put(1), queue.put)
+
     def test_interrupted_waiter_is_gone(self):
         condition = toolbox.Condition()
         self.check_raises(in_condition, condition, 'wait')
