@@ -5,6 +5,7 @@ Usage: python3 -m thrum SCRIPT [ARGS]
        python3 -m thrum -m MODULE [ARGS]
        python3 -m thrum -c COMMAND [ARGS]"""
 
+import linecache
 import os
 import pkgutil
 import runpy
@@ -103,6 +104,8 @@ def main():
     elif args[0] == '-c':
         sys.argv = ['-c'] + args[2:]
         find_first('')
+        if sys.version_info >= (3, 13):  # whose tracebacks show lines of it
+            linecache.cache['<string>'] = len(args[1]), None, args[1].splitlines(True), '<string>'
         run(args[1], '<string>', None)
     elif args[0].startswith('-'):
         refuse(f'unknown option {args[0]}')

@@ -67,7 +67,7 @@ class MainTests(unittest.TestCase):
         self.write('fails.py', 'def f():\n    return 1 / 0\nf()')
         self.write('stops.py', 'import os, signal\nos.kill(os.getpid(), signal.SIGINT)')
         for args in (('fails.py',), ('-m', 'fails'), ('-m', 'absent'), ('-c', '1 +'), ('stops.py',),
-                     ('-m', 'stops'), ('-c', 'raise KeyboardInterrupt')):
+                     ('-m', 'stops'), ('-c', 'raise KeyboardInterrupt'), ('-c', '\n1 / 0')):
             with self.subTest(args):
                 self.assertNotEqual(self.same(*args).returncode, 0)
 
