@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "toolbox.h"
 
+#include <math.h>
+
 static int place_of(const signature *how, PyObject *name) {
     for (Py_ssize_t i = 0; i < how->all; i++) {
         if (PyUnicode_CompareWithASCIIString(name, how->names[i]) == 0)
@@ -91,6 +93,17 @@ int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject 
         only += rc;
     }
     return nargs > how->positional ? too_many(how, nargs, only) : check_required(how, out);
+}
+
+int count_of(PyObject *number, Py_ssize_t *count) {
+    double most = PY_SSIZE_T_MAX / 2;
+    if (!PyFloat_Check(number)) {
+        *count = PyNumber_AsSsize_t(number, NULL);
+        return *count == -1 && PyErr_Occurred() ? -1 : 0;
+    }
+    double n = ceil(PyFloat_AS_DOUBLE(number));
+    *count = isnan(n) ? 0 : n >= most ? PY_SSIZE_T_MAX / 2 : n <= -most ? -1 : (Py_ssize_t)n;
+    return 0;
 }
 
 PyObject *repr_head(PyObject *self) {

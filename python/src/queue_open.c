@@ -221,12 +221,10 @@ static int set_field(PyObject *self, PyObject *value, void *offset) {
 }
 
 static int number_of(PyObject *value, Py_ssize_t *number) {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "a queue cannot do without this attribute");
-        return -1;
-    }
-    *number = PyNumber_AsSsize_t(value, NULL);
-    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+    if (value != NULL)
+        return count_of(value, number);
+    PyErr_SetString(PyExc_AttributeError, "a queue cannot do without this attribute");
+    return -1;
 }
 
 static PyObject *get_number(PyObject *self, void *offset) {

@@ -51,11 +51,8 @@ static int queue_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (state == NULL || parse_init(&how, args, kwargs, &maxsize) < 0)
         return -1;
     self->maxsize = 0;
-    if (maxsize != NULL) {
-        self->maxsize = PyNumber_AsSsize_t(maxsize, NULL);
-        if (self->maxsize == -1 && PyErr_Occurred())
-            return -1;
-    }
+    if (maxsize != NULL && count_of(maxsize, &self->maxsize) < 0)
+        return -1;
     recount(self);
     if (!self->open && (Py_IS_TYPE(object, state->types[QUEUE]) ||
                         Py_IS_TYPE(object, state->types[LIFO_QUEUE]) ||

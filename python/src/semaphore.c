@@ -3,6 +3,8 @@
  * runs: under a GIL a hand-off would cost a switch per acquire. */
 #include "toolbox.h"
 
+#include <math.h>
+
 typedef struct semaphore {
     PyObject_HEAD
     Py_ssize_t value;
@@ -103,9 +105,15 @@ static PyObject *leave_block(PyObject *self, PyObject *const *args, Py_ssize_t n
     return done == NULL ? NULL : Py_NewRef(Py_None);
 }
 
+static bool is_whole_float(PyObject *value) {
+    return PyFloat_Check(value) && floor(PyFloat_AS_DOUBLE(value)) == PyFloat_AS_DOUBLE(value);
+}
+
 static int init(semaphore *self, PyObject *value, bool bounded) {
     Py_ssize_t initial = 1;
-    if (value != NULL) {
+    if (value != NULL && is_whole_float(value)) {
+        count_of(value, &initial);
+    } else if (value != NULL) {
         initial = PyNumber_AsSsize_t(value, PyExc_OverflowError);
         if (initial == -1 && PyErr_Occurred())
             return -1;

@@ -158,6 +158,10 @@ int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject 
 int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
                    PyObject **out);
 
+/* How many a number says, which may be a float: rounded up, and at most half of what a Py_ssize_t
+ * holds. Returns 0, or -1 with an exception. */
+int count_of(PyObject *number, Py_ssize_t *count);
+
 /* Whether no subclass, of which `dealloc` is not, and no attribute of the object's own can stand in the
  * place of a method of ours. Where not, a method that the standard library has written with another one
  * has to call that by its name. */

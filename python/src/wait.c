@@ -92,9 +92,10 @@ void end_waits(waitlist *list) {
     }
 }
 
-/* Runs the signal handlers: whether the wait is over. Who looks for a token leaves its place first: woken while a
- * handler runs, it could not come for the token, and the handler may wait for who comes next. A handler
- * may have forked, and then this is the child, where nobody knows the waiter: it has to look again. */
+/* Runs the signal handlers: whether the wait is over. Who looks for a token leaves its place first:
+ * woken while a handler runs, it could not come for the token, and the handler may wait for who
+ * comes next. A handler may have forked, and then this is the child, where nobody knows the waiter:
+ * it has to look again. */
 static bool interrupted(struct waiter *waiter, outcome *result) {
     if (waiter->looks || waiter->moved)
         dequeue(waiter);

@@ -192,6 +192,35 @@ class FalsyTests(unittest.TestCase):
             self.assertEqual(theirs, Falsy)
 
 
+class FloatTests(unittest.TestCase):
+    """A number of places or permits that was divided or multiplied, or is infinite."""
+
+    def test_queues(self):
+        for name in ('Queue', 'LifoQueue', 'PriorityQueue'):
+            for maxsize in (3.0, 2.5, 0.0, -0.5, -3.0, float('inf'), -float('inf'), 1e30, NAN):
+                seen = []
+                for cls in PAIRS[name]:
+                    queue, other = cls(maxsize), cls()
+                    other.maxsize = maxsize
+                    seen.append([(outcome(each.put_nowait, i, text=False), each.full())
+                                 for i in range(5) for each in (queue, other)])
+                with self.subTest(name, maxsize=maxsize):
+                    self.assertEqual(*seen)
+
+    def test_semaphores(self):
+        for name in ('Semaphore', 'BoundedSemaphore'):
+            for value in (2.0, 0.0, float('inf'), 1e30, -1.0, -float('inf')):
+                seen = []
+                for cls in PAIRS[name]:
+                    semaphore = outcome(cls, value)
+                    ops = (lambda: semaphore.acquire(False),) * 3 + (lambda: semaphore.release(),) * 3
+                    seen.append([outcome(op, text=False) for op in ops] if value >= 0 else semaphore)
+                with self.subTest(name, value=value):
+                    self.assertEqual(*seen)
+        for name in ('Semaphore', 'BoundedSemaphore'):
+            self.assertRaises(TypeError, PAIRS[name][0], 2.5)
+
+
 class OverrideTests(unittest.TestCase):
     """What the standard library does by another method, a subclass gets by its own one."""
 
