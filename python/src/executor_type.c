@@ -266,6 +266,48 @@ static PyObject *get_work_queue(PyObject *object, void *unused) {
     return pool_queue_view(POOL(object));
 }
 
+/* Whether all that a queue can say of an executor's is how long it gets. */
+static bool is_plain_queue(toolbox *state, PyObject *queue) {
+    const char *name = Py_TYPE(queue)->tp_name; /* a class in Python has no module in it */
+    return Py_IS_TYPE(queue, state->types[QUEUE]) || strcmp(name, "Queue") == 0 ||
+           strcmp(name, "_queue.SimpleQueue") == 0;
+}
+
+static int limit_guarded(pool *self, Py_ssize_t limit) {
+    if (self->workers > 0 || self->queued > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "the executor has begun");
+        return -1;
+    }
+    self->queue_limit = limit > 0 ? limit : 0;
+    pool_recount(self);
+    return 0;
+}
+
+/* Programs bound an executor by putting a Queue with a maxsize in the place of its own. */
+static int put_work_queue(PyObject *object, PyObject *queue, void *unused) {
+    pool *self = POOL(object);
+    Py_ssize_t limit = 0;
+    int rc;
+    (void)unused;
+    if (queue == NULL || !is_plain_queue(self->state, queue)) {
+        PyErr_SetString(PyExc_TypeError, "the calls of this executor wait in a queue of its own: "
+                                         "_work_queue can be a Queue only, of which it takes the maxsize");
+        return -1;
+    }
+    PyObject *maxsize = PyObject_GetAttrString(queue, "maxsize");
+    if (maxsize == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    rc = maxsize == NULL ? 0 : count_of(maxsize, &limit);
+    Py_XDECREF(maxsize);
+    if (rc < 0)
+        return -1;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    rc = limit_guarded(self, limit);
+    Py_END_CRITICAL_SECTION();
+    return rc;
+}
+
 static PyObject *get_idle(PyObject *object, void *unused) {
     pool *self = POOL(object);
     Py_ssize_t n;
@@ -304,7 +346,7 @@ PyGetSetDef thrum_py_executor_properties[] = {
     {"_max_workers", get_max_workers, put_max_workers, NULL, NULL},
     {"_broken", get_broken, NULL, NULL, NULL},
     {"_shutdown", get_shutdown, NULL, NULL, NULL},
-    {"_work_queue", get_work_queue, NULL, NULL, NULL},
+    {"_work_queue", get_work_queue, put_work_queue, NULL, NULL},
     {"_idle_semaphore", get_idle, NULL, NULL, NULL},
     {"_shutdown_lock", get_lock, NULL, NULL, NULL},
     OBJECT("_threads", threads),

@@ -12,6 +12,7 @@ import unittest
 import weakref
 
 import thrum.futures as futures
+import thrum.queue
 from makers import spawn
 
 Pool = futures.ThreadPoolExecutor
@@ -344,6 +345,24 @@ class LimitTests(unittest.TestCase):
             self.assertRaises(queue.Full, pool.map, int, [1])
             gate.open.set()
             self.assertEqual(waiting.result(), 0)
+
+    def test_a_queue_put_in_its_place(self):
+        """Programs bound the standard library's executor so."""
+        for made in (queue.Queue, thrum.queue.Queue):
+            pool, gate = Pool(1, overflow='refuse'), Gate()
+            pool._work_queue = made(2)
+            gate.occupy(pool)
+            pool.submit(int), pool.submit(int)
+            self.assertRaises(queue.Full, pool.submit, int)
+            self.assertEqual(pool._work_queue.qsize(), 2)
+            self.assertRaises(RuntimeError, setattr, pool, '_work_queue', made())
+            gate.open.set()
+            pool.shutdown()
+        with Pool(1) as pool:
+            pool._work_queue = queue.SimpleQueue()
+            self.assertRaises(TypeError, setattr, pool, '_work_queue', queue.PriorityQueue())
+            self.assertRaises(TypeError, delattr, pool, '_work_queue')
+            self.assertEqual(list(pool.map(int, range(9))), list(range(9)))
 
     def test_caller_runs(self):
         gate = Gate()
