@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <thrum/config.h>
 #include <thrum/executor.h>
 #include <thrum/time.h>
@@ -33,7 +34,9 @@ typedef struct thrum_map_opts {
     thrum_deadline deadline; /* starts no chunk after it, nor an item once that was noticed; zero or
                               * THRUM_NEVER: none */
     bool stop_on_error;      /* starts no item once one has failed */
-    void *reserved[4];       /* must be zero */
+    size_t *failed;          /* gets the index of the failed item whose code is returned; SIZE_MAX:
+                              * no item has failed */
+    void *reserved[3];       /* must be zero */
 } thrum_map_opts;
 
 /* Calls fn(item, result) once for each of the `n` items of `item_size` bytes, with `result` its

@@ -310,6 +310,7 @@ static void close_map(mapping **open) {
 static int run_here(void *arg) {
     mapping *map = arg;
     range on_stack[ON_STACK];
+    unsigned generation = thrum__fork_generation();
     thrum__whole_init(&map->whole);
     cut(map, on_stack);
     thrum__source_open(map->pool, &map->source, map->n_ranges - 1);
@@ -317,7 +318,10 @@ static int run_here(void *arg) {
         __attribute__((cleanup(close_map), unused)) mapping *open = map;
         take_part(map, 0, true);
     }
+    bool orphan = map->submitted && generation != thrum__fork_generation();
     int rc = thrum__whole_raise(&map->whole);
+    if (rc != 0 && map->opts.failed && !orphan)
+        *map->opts.failed = (size_t)map->whole.index;
     if (rc != 0)
         return rc;
     /* In the child of a fork: what others had taken is lost. */
@@ -340,8 +344,11 @@ int thrum_map(thrum_executor *executor, int (*fn)(const void *item, void *result
     if (opts)
         map.opts = *opts;
     int rc = check(&map);
+    if (rc == 0 && map.opts.failed)
+        *map.opts.failed = SIZE_MAX;
     if (rc == 0 && executor->backend)
-        return thrum__map_remote(executor, fn, items, n, item_size, results, result_size, &map.opts);
+        return thrum__map_remote(executor, fn, items, n, item_size, results, result_size,
+                                 &map.opts);
     if (rc == 0)
         rc = thrum__part_allowed(executor);
     if (rc != 0 || n == 0)

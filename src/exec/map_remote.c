@@ -373,6 +373,8 @@ int thrum__map_remote(thrum_executor *pool, int (*fn)(const void *item, void *re
     if (!make(&map))
         return -ENOMEM;
     rc = run(&map);
+    if (map.code != 0 && opts->failed)
+        *opts->failed = (size_t)map.failed;
     if (map.code != 0 && map.raised)
         thrum_raise_at(map.failure.file, map.failure.line, map.code, "%s", map.message);
     return map.code != 0 ? map.code : map.ran < n ? rc : 0;

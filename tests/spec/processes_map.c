@@ -80,6 +80,10 @@ static void test_the_first_failure_and_all_codes(void **state) {
     enum { N = 400 };
     thrum_executor *pool = pool_of(3, NULL);
     static int in[N], out[N], codes[N];
+    size_t failed;
+    assert_int_equal(thrum_map(pool, as_told, in, N, sizeof in[0], out, sizeof out[0],
+                               &(thrum_map_opts){.failed = &failed}), 0);
+    assert_int_equal(failed, SIZE_MAX);
     for (size_t chunk = 0; chunk < 60; chunk += 19) {
         memset(in, 0, sizeof in);
         memset(out, 0, sizeof out);
@@ -87,8 +91,10 @@ static void test_the_first_failure_and_all_codes(void **state) {
         in[37] = ERANGE;
         in[38] = -EACCES;
         assert_int_equal(thrum_map(pool, as_told, in, N, sizeof in[0], out, sizeof out[0],
-                                   &(thrum_map_opts){.chunk = chunk, .codes = codes}),
+                                   &(thrum_map_opts){.chunk = chunk, .codes = codes,
+                                                     .failed = &failed}),
                          -ERANGE);
+        assert_int_equal(failed, 37);
         for (int i = 0; i < N; i++) {
             assert_int_equal(codes[i], i == 390 ? -EDOM : i == 37 ? -ERANGE : i == 38 ? -EACCES : 0);
             assert_int_equal(out[i], codes[i] ? 0 : 1000);
