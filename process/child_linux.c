@@ -97,7 +97,7 @@ static int run_task(const thrum_task_type *type) {
         return FAILED;
     }
     call it = {type, result};
-    if (thrum__remote_run(type->name, run, &it, &failure, text, sizeof text) == 0)
+    if (thrum__remote_run(type->name, NULL, run, &it, &failure, text, sizeof text) == 0)
         return 0;
     failure.thread = thrum_thread_name(thrum_thread_current());
     thrum__remote_report(&failure);

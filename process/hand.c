@@ -113,7 +113,10 @@ static int put_call(thrum__hand *hand, const thrum__job *job) {
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
     job->id = ++pool->next_id;
     int rc = 0;
-    if (job->call)
+    if (job->task.named && !thrum__frame_put(&hand->out, THRUM__FRAME_NAME, 0, job->id, job->task.name,
+                                             strlen(job->task.name) + 1))
+        rc = -ENOMEM;
+    else if (job->call)
         rc = put_call(hand, job);
     else if (!thrum__frame_put(&hand->out, THRUM__FRAME_TASK, job->index, job->id, job->task.args,
                                job->task.args_size))

@@ -34,15 +34,26 @@ static const char *how_it_ended(const thrum__hand *hand, int status, char *text,
     return text;
 }
 
+/* Counted first: whoever ends a task that is PENDING counts it out. */
+static void requeue(thrum__processes *pool, thrum__job *job, thrum__jobs *again) {
+    thrum__processes_count_waiting(pool, 1);
+    if (thrum__remote_requeue(job->task.future)) {
+        thrum__jobs_append(again, job);
+        return;
+    }
+    thrum__job_drop(pool, job);
+    thrum__processes_count_waiting(pool, -1);
+}
+
 /* The first job of a worker that has ended, which it had begun, or was given too much time for. */
 static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job, int status,
                       thrum__jobs *again) {
     char text[256], end[128];
     bool limit = hand->killed == THRUM__KILL_LIMIT && hand->aim == job->id;
     thrum_failure failure = {.code = -EPIPE, .message = text, .task = job->task.name};
-    if (!limit && job->tries < pool->opts.retries && thrum__remote_requeue(job->task.future)) {
+    if (!limit && job->tries < pool->opts.retries) {
         job->tries++;
-        thrum__jobs_append(again, job);
+        requeue(pool, job, again);
         return;
     }
     snprintf(text, sizeof text, "worker %.60s_%d (process %d) %s", pool->name, hand->place,
@@ -76,16 +87,10 @@ static void end_jobs(thrum__processes *pool, thrum__hand *hand, int status) {
             thrum__job_drop(pool, job);
         else if (first && is_its_own(pool, hand, job))
             end_first(pool, hand, job, status, &again);
-        else if (thrum__remote_requeue(job->task.future))
-            thrum__jobs_append(&again, job);
         else
-            thrum__job_drop(pool, job);
+            requeue(pool, job, &again);
     }
-    int n = 0;
-    for (job = again.first; job; job = job->next)
-        n++;
-    thrum__processes_count_waiting(pool, n);
-    thrum__jobs_prepend(&pool->queue, &again);
+    thrum__queue_put_back(pool, &again);
 }
 
 static void count_start(thrum__processes *pool, const thrum__hand *hand, int status) {
@@ -185,7 +190,7 @@ void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
             again = kill_first(pool, hand, job, THRUM__KILL_LIMIT);
         else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
             thrum__hand_kill(hand, THRUM__KILL_OTHER);
-        else if (!job && hand->state == THRUM__HAND_READY && !pool->queue.first &&
+        else if (!job && hand->state == THRUM__HAND_READY && !thrum__queue_has(pool) &&
                  now - hand->since >= pool->idle_ns)
             thrum__hand_retire(hand);
     }

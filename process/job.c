@@ -42,7 +42,7 @@ static int refer_parameters(thrum__errand *call, const thrum__remote_task *task)
         }
         thrum__remote_complain("%s_submit: \"%s\" would mean nothing in another process: it must "
                                "point into shared memory (thrum/shared.h), or be packed "
-                               "(thrum/pack.h)", task->name, it->name);
+                               "(thrum/pack.h)", task->type->name, it->name);
         return -EFAULT;
     }
     return 0;

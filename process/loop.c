@@ -22,16 +22,6 @@ int64_t thrum__processes_now(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-void thrum__jobs_prepend(thrum__jobs *jobs, thrum__jobs *front) {
-    if (!front->first)
-        return;
-    *front->end = jobs->first;
-    if (!jobs->first)
-        jobs->end = front->end;
-    jobs->first = front->first;
-    thrum__jobs_init(front);
-}
-
 void thrum__processes_count_waiting(thrum__processes *pool, int change) {
     if (change == 0)
         return;
@@ -42,14 +32,13 @@ void thrum__processes_count_waiting(thrum__processes *pool, int change) {
     thrum_lock_release(&pool->lock);
 }
 
-void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure) {
-    if (thrum__remote_take(job->task.future)) {
-        __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
-        thrum__remote_fail(job->task.future, failure);
-        thrum__job_free(job);
-    } else {
-        thrum__job_drop(pool, job);
-    }
+bool thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure) {
+    if (!thrum__remote_take(job->task.future))
+        return thrum__job_drop(pool, job);
+    __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
+    thrum__remote_fail(job->task.future, failure);
+    thrum__job_free(job);
+    return true;
 }
 
 void thrum__job_done(thrum__processes *pool, thrum__job *job) {
@@ -58,10 +47,20 @@ void thrum__job_done(thrum__processes *pool, thrum__job *job) {
     thrum__job_free(job);
 }
 
-void thrum__job_drop(thrum__processes *pool, thrum__job *job) {
+bool thrum__job_cancel(thrum__processes *pool, thrum__job *job) {
+    bool counted = job->counted;
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
-    thrum__remote_cancel(job->task.future);
+    counted = thrum__remote_cancel(job->task.future) || counted;
     thrum__job_free(job);
+    return counted;
+}
+
+bool thrum__job_drop(thrum__processes *pool, thrum__job *job) {
+    bool counted = job->counted;
+    __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
+    counted = thrum__remote_drop(job->task.future) || counted;
+    thrum__job_free(job);
+    return counted;
 }
 
 void thrum__processes_break(thrum__processes *pool, int code, const char *text) {
@@ -80,50 +79,63 @@ void thrum__processes_break(thrum__processes *pool, int code, const char *text) 
 /* Takes what was submitted. Returns whether the pool was closed. */
 static bool take_in(thrum__processes *pool) {
     thrum_lock_acquire(&pool->lock);
-    thrum__pump_intake(pool);
-    bool closed = pool->closed, cancel = pool->cancel;
-    pool->cancel = false;
+    thrum__queue_take_in(pool);
+    bool closed = pool->closed, cancel = pool->cancel, littered = pool->littered;
+    pool->cancel = pool->littered = false;
+    if (littered)
+        pool->withdrawn = 0;
     thrum_lock_release(&pool->lock);
     thrum__job *job;
-    int n = 0;
-    while ((cancel || pool->broken.code) && (job = thrum__jobs_take(&pool->queue)) != NULL) {
-        if (pool->broken.code)
-            thrum__job_fail(pool, job, &pool->broken);
-        else
-            thrum__job_drop(pool, job);
-        n--;
-    }
-    thrum__processes_count_waiting(pool, n);
+    int n = littered ? thrum__queue_sweep(pool) : 0;
+    while ((cancel || pool->broken.code) && (job = thrum__queue_any(pool)) != NULL)
+        n += pool->broken.code ? thrum__job_fail(pool, job, &pool->broken)
+                               : thrum__job_cancel(pool, job);
+    thrum__processes_count_waiting(pool, -n);
     return closed;
 }
 
-/* Puts a job that could not be sent back. If it was cancelled meanwhile, it is dropped when it is its turn again. */
 static void put_back(thrum__processes *pool, thrum__job *job) {
     thrum__jobs one;
     thrum__jobs_init(&one);
     thrum__jobs_append(&one, job);
-    (void)thrum__remote_requeue(job->task.future);
-    thrum__jobs_prepend(&pool->queue, &one);
+    thrum__queue_put_back(pool, &one);
+}
+
+/* A job could not be sent. Returns how many jobs leave the queue by that; `*again`: it is to be sent later. */
+static int not_sent(thrum__processes *pool, thrum__job *job, int rc, bool own, bool *again) {
+    *again = !own || rc == -EAGAIN;
+    if (!*again)
+        return thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
+                                                           .message = "it could not be sent to a worker"}) || true;
+    job->counted = !thrum__remote_requeue(job->task.future);
+    if (own && job->counted)
+        return thrum__job_drop(pool, job);
+    put_back(pool, job);
+    pool->stuck = pool->stuck || job->counted || rc != -EAGAIN; /* its callbacks are not for here */
+    return 0;
 }
 
 /* Gives `hand` its share of the queue. Returns how many jobs left that. */
 static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool own) {
     unsigned credit = thrum__hand_credit(pool, hand);
     int n = 0, rc;
+    bool again = false;
     thrum__job *job;
     for (credit = credit < most ? credit : most;
-         credit > 0 && (job = thrum__jobs_take(&pool->queue)) != NULL; n++) {
+         credit > 0 && !again && (job = thrum__queue_next(pool)) != NULL;) {
         if (!thrum__remote_start(job->task.future)) {
-            thrum__job_drop(pool, job);
+            if (own || thrum_future_cancelled(job->task.future)) {
+                n += thrum__job_drop(pool, job);
+                continue;
+            }
+            put_back(pool, job); /* a failure, which the pool's thread reports if nobody reads it */
+            again = pool->stuck = true;
         } else if ((rc = thrum__hand_give(pool, hand, job)) == 0) {
             credit--;
-        } else if (own && rc != -EAGAIN) {
-            thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
-                                                        .message = "it could not be sent to a worker"});
+            pool->turns++;
+            n++;
         } else {
-            put_back(pool, job);
-            pool->stuck = pool->stuck || rc != -EAGAIN; /* its callbacks are not for here */
-            break;
+            n += not_sent(pool, job, rc, own, &again);
         }
     }
     if (n > 0)
@@ -136,10 +148,10 @@ static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool o
 
 void thrum__processes_dispatch(thrum__processes *pool, bool own) {
     int n = 0;
-    for (int i = 0; i < pool->max_workers && pool->queue.first; i++)
+    for (int i = 0; i < pool->max_workers && thrum__queue_has(pool); i++)
         if (pool->hands[i].n_jobs == 0)
             n += give(pool, &pool->hands[i], 1, own);
-    for (int i = 0; i < pool->max_workers && pool->queue.first; i++)
+    for (int i = 0; i < pool->max_workers && thrum__queue_has(pool); i++)
         n += give(pool, &pool->hands[i], UINT32_MAX, own);
     thrum__processes_count_waiting(pool, -n);
 }
@@ -149,9 +161,7 @@ static void start_workers(thrum__processes *pool) {
     int starting = 0;
     for (int i = 0; i < pool->max_workers; i++)
         starting += pool->hands[i].state == THRUM__HAND_STARTING;
-    int wanted = 0;
-    for (thrum__job *job = pool->queue.first; job && wanted < pool->max_workers; job = job->next)
-        wanted++;
+    int wanted = thrum__queue_count(pool, pool->max_workers);
     for (int i = 0; i < pool->max_workers && starting < wanted && !pool->broken.code; i++) {
         if (pool->hands[i].state != THRUM__HAND_NONE)
             continue;
@@ -244,7 +254,7 @@ static int wait(thrum__processes *pool, struct pollfd *polled, int answers) {
 
 /* Closed, and all is done: the workers are to end. Returns whether they have. */
 static bool finish(thrum__processes *pool) {
-    if (pool->queue.first)
+    if (thrum__queue_has(pool))
         return false;
     for (int i = 0; i < pool->max_workers; i++) {
         thrum__hand *hand = &pool->hands[i];

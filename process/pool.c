@@ -15,6 +15,7 @@
 
 #include "store.h"
 enum { IDLE_SECONDS = 10 }; /* as in pools of threads */
+enum { LITTER = 16 };       /* one of so many jobs whose task has ended */
 
 static __thread const thrum__processes *own; /* the pool whose thread this is */
 
@@ -122,6 +123,7 @@ static int start_thread(thrum__processes *pool) {
 
 static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     thrum__jobs_init(&pool->intake);
+    thrum__jobs_init(&pool->ranked_intake);
     thrum__jobs_init(&pool->queue);
     pool->hands = calloc((size_t)pool->max_workers, sizeof *pool->hands);
     pool->name = name_of(opts->name_prefix);
@@ -185,12 +187,18 @@ static int open_pool(thrum_executor *executor, const thrum_executor_opts *opts, 
 }
 
 /* Under the lock. Returns 0 when there is room and the pool takes tasks. */
-static int take_room(thrum__processes *pool) {
+static int take_room(thrum__processes *pool, int64_t deadline) {
+    int rc = 0;
     while (!pool->refused && !pool->closed && pool->queue_limit && own != pool &&
            pool->waiting >= pool->queue_limit) {
         if (pool->overflow == THRUM_OVERFLOW_REFUSE)
             return -EAGAIN;
-        thrum_condition_wait(&pool->room, &pool->lock);
+        if (rc != 0)
+            return rc;
+        if (deadline == INT64_MAX)
+            thrum_condition_wait(&pool->room, &pool->lock);
+        else
+            rc = thrum_condition_wait_until(&pool->room, &pool->lock, (thrum_deadline){deadline});
     }
     return pool->refused ? pool->refused : pool->closed ? -ESHUTDOWN : 0;
 }
@@ -212,7 +220,7 @@ static int take(thrum__processes *pool, const thrum__remote_task *task) {
     thrum__job *job = malloc(sizeof *job);
     if (!job)
         return -ENOMEM;
-    *job = (thrum__job){.task = *task, .index = (uint32_t)index};
+    *job = (thrum__job){.task = *task, .index = (uint32_t)index, .rank.priority = task->priority};
     if (!task->type)
         job->progress = ((const thrum__items *)task->args)->progress;
     bool pumps = false;
@@ -222,12 +230,11 @@ static int take(thrum__processes *pool, const thrum__remote_task *task) {
         return bad;
     }
     thrum_lock_acquire(&pool->lock);
-    int rc = take_room(pool);
+    int rc = take_room(pool, task->deadline);
     if (rc == 0) {
-        thrum__jobs_append(&pool->intake, job);
+        thrum__queue_submit(pool, job);
         pool->waiting++;
         pool->submitted++;
-        __atomic_store_n(&pool->fresh, true, __ATOMIC_RELAXED);
         /* Who holds the pump looks at the intake before it lets go. */
         pumps = thrum__pump_try(pool);
     }
@@ -263,6 +270,23 @@ static void release(void *handle) {
 static void cancelled(void *state) {
     int before = thrum__processes_shield();
     thrum__processes_poke(state);
+    thrum__processes_unshield(before);
+}
+
+/* Its job stays in the queue until it is met; or a part of all are such, which pays for going through them. */
+static void withdrawn(void *state) {
+    thrum__processes *pool = state;
+    int before = thrum__processes_shield();
+    thrum_lock_acquire(&pool->lock);
+    pool->waiting--;
+    pool->withdrawn++;
+    if (pool->queue_limit)
+        thrum_condition_notify(&pool->room, 1);
+    if (!pool->littered && pool->withdrawn > pool->waiting / LITTER) {
+        pool->littered = true;
+        thrum__processes_poke(pool);
+    }
+    thrum_lock_release(&pool->lock);
     thrum__processes_unshield(before);
 }
 
@@ -314,7 +338,7 @@ static void fill_stats(void *state, thrum_executor_stats *stats) {
 static const thrum_backend backend = {
     open_pool,  submit,  cancelled,          close_pool,         end,
     fill_stats, reserve, release, thrum__pump_attend, thrum__pump_look,
-    thrum__pump_leave, desert};
+    thrum__pump_leave, desert, withdrawn};
 
 const thrum_backend *thrum_processes_backend(void) { return &backend; }
 

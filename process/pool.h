@@ -12,6 +12,7 @@
 #include <thrum/thread.h>
 
 #include "exec/backend.h"
+#include "exec/ranks.h"
 #include "output.h"
 #include "segments.h"
 #include "spawn.h"
@@ -29,6 +30,8 @@ typedef struct thrum__job {
     bool taken; /* its result was taken, but for its callbacks */
     const thrum__items_progress *progress; /* of a part of a map; else NULL */
     uint64_t begun; /* items of that, when it was last looked at */
+    bool counted; /* among `waiting`, though its task ended after it had been sent */
+    thrum__rank rank; /* with a priority: in the queue */
 } thrum__job;
 
 typedef struct thrum__jobs {
@@ -107,8 +110,10 @@ typedef struct thrum__processes {
 
     thrum_lock lock;
     thrum_condition room;
-    thrum__jobs intake;         /* under lock */
-    size_t waiting;             /* under lock: jobs that were not sent */
+    thrum__jobs intake, ranked_intake; /* under lock; ranked: with a priority */
+    size_t waiting;             /* under lock: jobs that were not sent, and whose tasks have not ended */
+    size_t withdrawn;           /* under lock: tasks that have ended so, since the last sweep */
+    bool littered;              /* under lock: a sweep is worth while */
     uint64_t submitted;         /* under lock */
     thrum__pool_thread state;      /* under lock */
     bool pumped;                   /* under lock: somebody holds the pump */
@@ -121,7 +126,9 @@ typedef struct thrum__processes {
     uint64_t completed;         /* relaxed */
     uint32_t n_workers, n_idle; /* relaxed */
     /* By who holds the pump. */
-    thrum__jobs queue;
+    thrum__jobs queue;   /* without a priority */
+    thrum__ranks ranks;  /* with one */
+    uint32_t turns;      /* jobs that were sent */
     uint64_t next_id;
     int bad_starts; /* one after the other */
     int shielded; /* from thrum__pump_attend() on: as of thrum__processes_shield() */
@@ -153,8 +160,34 @@ static inline thrum__place *thrum__place_of(const thrum__processes *pool, int pl
     return (thrum__place *)(void *)(pool->places + (size_t)place * thrum__place_size());
 }
 
-/* Puts `front` before all in `jobs`; empties it. */
-void thrum__jobs_prepend(thrum__jobs *jobs, thrum__jobs *front);
+/* Under the lock. A new job. */
+void thrum__queue_submit(thrum__processes *pool, thrum__job *job);
+
+/* Under the lock. Moves what was submitted into the queue. */
+void thrum__queue_take_in(thrum__processes *pool);
+
+/* Under the lock. Returns whether there is something to be moved. */
+static inline bool thrum__queue_has_new(const thrum__processes *pool) {
+    return pool->intake.first || pool->ranked_intake.first;
+}
+
+/* Returns whether a job waits. */
+static inline bool thrum__queue_has(const thrum__processes *pool) {
+    return pool->queue.first || thrum__ranks_visible(&pool->ranks);
+}
+
+/* Returns how many jobs wait, `most` at most. */
+int thrum__queue_count(const thrum__processes *pool, int most);
+
+/* Takes the job that is to be sent next, which `turns` then counts; or any. NULL: none waits. */
+thrum__job *thrum__queue_next(thrum__processes *pool);
+thrum__job *thrum__queue_any(thrum__processes *pool);
+
+/* Puts back jobs that were taken, each before all that wait and have its priority; empties `jobs`. */
+void thrum__queue_put_back(thrum__processes *pool, thrum__jobs *jobs);
+
+/* The pool's thread. Drops the jobs whose tasks have ended. Returns how many of them were counted as waiting. */
+int thrum__queue_sweep(thrum__processes *pool);
 
 /* Lets the pool's thread look. Any thread. */
 void thrum__processes_poke(thrum__processes *pool);
@@ -195,9 +228,6 @@ int thrum__pump_attend(void *pool);
 bool thrum__pump_look(void *pool);
 void thrum__pump_leave(void *pool);
 
-/* Under the lock. Moves what was submitted into the queue. */
-void thrum__pump_intake(thrum__processes *pool);
-
 /* Gives workers what waits: idle ones first, one job each; then the others get more. `own`: the caller is the pool's
  * thread. */
 void thrum__processes_dispatch(thrum__processes *pool, bool own);
@@ -221,10 +251,12 @@ int thrum__job_call(const thrum__remote_task *task, bool again, thrum__errand **
 
 void thrum__job_free(thrum__job *job);
 
-/* Complete a job, and free it: one that is `taken`; others. */
+/* Complete a job, and free it: one that is `taken`; others; drop: its task has ended, or its deadline has come. They return
+ * whether it was counted as waiting, if it comes from the queue: the others were counted out by withdrawn(). */
 void thrum__job_done(thrum__processes *pool, thrum__job *job);
-void thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure);
-void thrum__job_drop(thrum__processes *pool, thrum__job *job);
+bool thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure);
+bool thrum__job_cancel(thrum__processes *pool, thrum__job *job);
+bool thrum__job_drop(thrum__processes *pool, thrum__job *job);
 
 /* Starts a process for `hand`. Returns 0 or a negative errno. */
 int thrum__hand_start(thrum__processes *pool, thrum__hand *hand);

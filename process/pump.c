@@ -12,15 +12,6 @@ static void wake(thrum__processes *pool) {
     thrum__processes_poke(pool);
 }
 
-void thrum__pump_intake(thrum__processes *pool) {
-    if (!pool->intake.first)
-        return;
-    *pool->queue.end = pool->intake.first;
-    pool->queue.end = pool->intake.end;
-    thrum__jobs_init(&pool->intake);
-    __atomic_store_n(&pool->fresh, false, __ATOMIC_RELAXED);
-}
-
 /* Lets the workers that have something to say wake the pool's thread. Returns false if one has said it already. */
 static bool await(thrum__processes *pool) {
     for (int i = 0; i < pool->max_workers; i++) {
@@ -82,7 +73,7 @@ bool thrum__pump_sleep(thrum__processes *pool, int64_t alarm, bool naps) {
         return false;
     }
     thrum_lock_acquire(&pool->lock);
-    bool sleeps = !pool->intake.first && !pool->cancel;
+    bool sleeps = !thrum__queue_has_new(pool) && !pool->cancel;
     if (sleeps) {
         pool->state = naps ? THRUM__POOL_NAPS : THRUM__POOL_SLEEPS;
         pool->alarm = alarm;
@@ -102,7 +93,7 @@ bool thrum__pump_try(thrum__processes *pool) {
 
 static void feed(thrum__processes *pool) {
     thrum_lock_acquire(&pool->lock);
-    thrum__pump_intake(pool);
+    thrum__queue_take_in(pool);
     thrum_lock_release(&pool->lock);
     thrum__processes_dispatch(pool, false);
 }
@@ -124,14 +115,14 @@ static bool is_stuck(thrum__processes *pool) {
 static void leave(thrum__processes *pool) {
     thrum__pump_count(pool);
     thrum_lock_acquire(&pool->lock);
-    if (pool->intake.first) {
-        thrum__pump_intake(pool);
+    if (thrum__queue_has_new(pool)) {
+        thrum__queue_take_in(pool);
         thrum_lock_release(&pool->lock);
         thrum__processes_dispatch(pool, false);
         thrum_lock_acquire(&pool->lock);
     }
-    if (is_stuck(pool) || pool->intake.first || pool->closed ||
-        (pool->queue.first && pool->n_hands < pool->max_workers) ||
+    if (is_stuck(pool) || thrum__queue_has_new(pool) || pool->closed ||
+        (thrum__queue_has(pool) && pool->n_hands < pool->max_workers) ||
         thrum__processes_alarm(pool) < pool->alarm ||
         (pool->state == THRUM__POOL_SLEEPS && !await(pool)))
         wake(pool);
@@ -181,7 +172,7 @@ bool thrum__pump_look(void *state) {
     }
     if (__atomic_load_n(&pool->fresh, __ATOMIC_RELAXED))
         feed(pool);
-    else if (answers > 0 && pool->queue.first)
+    else if (answers > 0 && thrum__queue_has(pool))
         thrum__processes_dispatch(pool, false);
     return !pool->stuck && !__atomic_load_n(&pool->wanted, __ATOMIC_RELAXED);
 }

@@ -27,6 +27,18 @@ static void run(void *arg) {
         it->type->run(it->args, it->result);
 }
 
+int thrum__callee_name(thrum__callee *callee, const thrum__frame_view *frame) {
+    if (frame->size == 0 || memchr(frame->bytes, 0, frame->size) != frame->bytes + frame->size - 1)
+        return -EPROTO;
+    callee->given.begin = callee->given.end = 0;
+    callee->given_id = frame->id;
+    return thrum__buffer_put(&callee->given, frame->bytes, frame->size) ? 0 : -ENOMEM;
+}
+
+const char *thrum__callee_given(const thrum__callee *callee, uint64_t id) {
+    return callee->given_id == id ? (const char *)callee->given.data : NULL;
+}
+
 static bool failed(thrum__callee *callee, const thrum__frame_view *frame, const char *name,
                    int code, const char *text) {
     return thrum__frame_put_failure(callee->out, THRUM__FRAME_FAILURE, frame->id,
@@ -78,7 +90,8 @@ static bool answer(thrum__callee *callee, const thrum__frame_view *frame, const 
     thrum_failure failure;
     bool shared = thrum__errand_find(call, THRUM__CALL_RESULT) != NULL;
     callee->begin(callee->arg, frame->id);
-    if (thrum__remote_run(name, run, it, &failure, text, sizeof text) == 0)
+    const char *given = thrum__callee_given(callee, frame->id);
+    if (thrum__remote_run(name, given, run, it, &failure, text, sizeof text) == 0)
         return thrum__frame_put(callee->out, THRUM__FRAME_RESULT, frame->index, frame->id,
                                 it->result, shared ? 0 : (size_t)call->result_size);
     failure.thread = callee->name;

@@ -14,7 +14,15 @@ typedef struct thrum__callee {
     thrum__buffer *out;
     thrum__known known;
     thrum__buffer args, result;
+    thrum__buffer given; /* what the task `given_id` is called by its user */
+    uint64_t given_id;
 } thrum__callee;
+
+/* Takes a frame NAME in. Returns 0, -EPROTO or -ENOMEM. */
+int thrum__callee_name(thrum__callee *callee, const thrum__frame_view *frame);
+
+/* Returns the name that the task `id` was given, NULL: none. */
+const char *thrum__callee_given(const thrum__callee *callee, uint64_t id);
 
 /* Runs a task that came in a frame CALL, and appends the answer. Returns 0, -EPROTO: it is no call;
  * or -ENOMEM. */

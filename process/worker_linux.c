@@ -169,7 +169,8 @@ static void do_task(worker *self, const thrum__frame_view *frame) {
          thrum__buffer_room(&self->result, type->result_size + 1));
     call it = {type, self->args.data, self->result.data};
     begin(self, frame->id);
-    int code = thrum__remote_run(type->name, run, &it, &failure, text, sizeof text);
+    const char *given = thrum__callee_given(&self->callee, frame->id);
+    int code = thrum__remote_run(type->name, given, run, &it, &failure, text, sizeof text);
     if (is_a_copy)
         _exit(0);
     if (code == 0) {
@@ -229,7 +230,7 @@ static void do_setup(worker *self, const thrum__frame_view *frame) {
     if (any && !it.function)
         code = -ENOENT;
     else if (any)
-        code = thrum__remote_run("initializer", initialize, &it, &failure, text, sizeof text);
+        code = thrum__remote_run("initializer", NULL, initialize, &it, &failure, text, sizeof text);
     die_with_parent(self); /* another user or other rights: then the system has forgotten it */
     if (code != 0) {
         failure.thread = self->name;
@@ -240,6 +241,12 @@ static void do_setup(worker *self, const thrum__frame_view *frame) {
     send_all(self);
 }
 
+static void do_name(worker *self, const thrum__frame_view *frame) {
+    errno = -thrum__callee_name(&self->callee, frame);
+    if (errno != 0)
+        end_badly("a name that is none");
+}
+
 static void handle(worker *self, const thrum__frame_view *frame) {
     if (frame->kind == THRUM__FRAME_SETUP)
         do_setup(self, frame);
@@ -247,6 +254,8 @@ static void handle(worker *self, const thrum__frame_view *frame) {
         do_task(self, frame);
     else if (frame->kind == THRUM__FRAME_CALL)
         do_call(self, frame);
+    else if (frame->kind == THRUM__FRAME_NAME)
+        do_name(self, frame);
     else if (frame->kind == THRUM__FRAME_FORGET)
         thrum__known_forget(&self->callee.known, frame->id);
 }

@@ -15,7 +15,7 @@ SEAMS = {
     'light': {'park/strand.h', 'base/deque.h', 'exec/deque.h'},
     'explore': {'park/strand.h'},
     'trace': {'base/probe.h'},
-    'process': {'exec/backend.h', 'process/backend.h'},
+    'process': {'exec/backend.h', 'exec/ranks.h', 'process/backend.h'},
     'mpi': {'exec/backend.h', 'process/backend.h'},
     'python': set(), 'cli': set(), 'examples': set(), 'bench': set(),
 }

@@ -28,7 +28,7 @@ THRUM__BEGIN
  * On a pool of processes (thrum/processes.h) `fn` must be a function of the program, or of a
  * library that the workers load too: it is found by the build of that and its place in it; a worker
  * that has not loaded that build fails the task with -ENOENT. From 256 KiB on there is one copy
- * only, into memory that both sides map. With `opts` -ENOTSUP. */
+ * only, into memory that both sides map. */
 THRUM_API int thrum_submit_bytes(thrum_executor *executor, thrum_future **out,
                                  int (*fn)(const void *arg, void *result), const void *arg,
                                  size_t arg_size, size_t result_size, const thrum_task_opts *opts);

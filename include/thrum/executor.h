@@ -104,7 +104,10 @@ typedef struct thrum_task_opts {
  * with -ETIMEDOUT, in time for who waits for it (the timers' thread completes it, and runs its
  * callbacks) and as loud as any failure; one that runs past it sees thrum_cancel_requested(). A
  * submit that waits for room does so until then (or returns -EINTR). Also -EINVAL for a bad option,
- * and -EAGAIN when there is no thread for timers. Any thread. */
+ * and -EAGAIN when there is no thread for timers. Any thread.
+ *
+ * On a pool of processes this call is refused; typed tasks and bytes take the same options there:
+ * see thrum/processes.h. */
 THRUM_API int thrum_submit_with(thrum_executor *executor, thrum_future **out,
                                 void *(*fn)(void *arg), void *arg, const thrum_task_opts *opts);
 

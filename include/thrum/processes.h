@@ -24,10 +24,20 @@
  * may make a pool, unlike in Python, since its workers end with it.
  *
  * Tasks run in the order they were submitted, several of them on their way to a worker
- * at a time: thrum_future_running() is true from when it was sent. A task whose worker dies fails with -EPIPE, saying how
+ * at a time: thrum_future_running() is true from when it was sent.
+ *
+ * The options of a task (thrum_task_opts) mean what they mean on threads, with "sent to a worker"
+ * for "started". Priority: of what was not sent the highest is sent first, among equals the first
+ * submitted; of 61 tasks that the pool sends one is the oldest with a priority, and one comes from
+ * those without. None passes those that are on their way. Deadline: a task that was not sent by then
+ * fails with -ETIMEDOUT; so does one that was sent, and is put back later than that, since its
+ * worker has died. One that runs past its deadline is not told: `time_limit` is for that. Name: in
+ * the worker too.
+ *
+ * A task whose worker dies fails with -EPIPE, saying how
  * the worker died; those behind it run on another worker. thrum_future_cancel() cancels a running task too: its worker is
  * killed and replaced. The workers end with the process that made them, however that ends. Done callbacks run in the
- * pool's own thread: there a wait for one of its tasks, a map on it and thrum_executor_shutdown() that waits are refused
+ * pool's own thread (of a deadline that has come in the timers'): there a wait for one of its tasks, a map on it and thrum_executor_shutdown() that waits are refused
  * with -EDEADLK, and thrum_executor_free() panics. */
 #ifndef THRUM_PROCESSES_H
 #define THRUM_PROCESSES_H

@@ -28,7 +28,8 @@
  * pointer to a function, needs a typedef. With `void` for the result, area_result() and
  * area_result_until() have no `value`.
  *
- * _submit, _submit_with: as thrum_submit(), thrum_submit_with(). _result, _result_until: as
+ * _submit, _submit_with: as thrum_submit(), thrum_submit_with(); on a pool of processes see
+ * thrum/processes.h. _result, _result_until: as
  * thrum_future_result(), _until(); -EINVAL, with a line on stderr, for the future of another task.
  * _start: as thrum_thread_start(); the result is dropped. _start_process: thrum/process.h. */
 #ifndef THRUM_TASK_H

@@ -7,7 +7,12 @@
  * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed
  * (thrum__remote_take()) -> done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel
  * ends it in any state but claimed or done: from then on each of these calls fails, and the backend
- * drops the task. */
+ * drops the task.
+ *
+ * Options of a task (thrum_task_opts): its name is in failures by itself. The core sees to its
+ * deadline: a task that is PENDING then fails, as by a cancel, and from then on start() and
+ * requeue() fail; a backend that waits in submit() does so until then only. Its priority is the
+ * backend's; who does not look at it starts tasks in the order of their submits. */
 #ifndef THRUM_EXEC_BACKEND_H
 #define THRUM_EXEC_BACKEND_H
 
@@ -27,7 +32,10 @@
 /* The arguments of a type with thrum__pack_has() are followed by what was packed. */
 typedef struct thrum__remote_task {
     thrum_future *future;
-    const char *name;            /* lives for ever; NULL none */
+    const char *name;            /* lives as long as the future; NULL none */
+    bool named;                  /* that is by its user: who runs the task is to be told */
+    int priority;                /* of thrum_task_opts */
+    int64_t deadline;            /* for a wait in submit(); INT64_MAX none */
     const thrum_task_type *type; /* NULL: items, of this function */
     int (*fn)(const void *item, void *result);
     const void *args;
@@ -44,8 +52,8 @@ struct thrum_backend {
     /* Makes `*state` for a new executor. Returns 0 or a negative errno; says itself on stderr which
      * option it cannot do. */
     int (*open)(thrum_executor *executor, const thrum_executor_opts *opts, void **state);
-    /* Takes a task. Returns 0, -ESHUTDOWN after close, or why not; then it is as if never handed
-     * over. Any thread. */
+    /* Takes a task. Returns 0, -ESHUTDOWN after close, -ETIMEDOUT: there was no room until its deadline,
+     * or why not; then it is as if never handed over. Any thread. */
     int (*submit)(void *state, const thrum__remote_task *task);
     /* A task that was RUNNING is cancelled. Under a lock of the core: must not block, nor call
      * back. */
@@ -74,13 +82,19 @@ struct thrum_backend {
     /* The current thread, which serves (thrum__backend_serves()), has called exit() in a callback and never comes back:
      * another takes its place. */
     void (*desert)(void *state);
+    /* A task that was PENDING has ended: cancelled, or by its deadline. What it took of a queue is free from now on; that the
+     * task is to be dropped the backend finds out later. Any thread; may block, but not wait for tasks. May be NULL. */
+    void (*withdrawn)(void *state);
 };
 
-/* PENDING -> RUNNING. */
+/* PENDING -> RUNNING, unless its deadline has come. */
 bool thrum__remote_start(thrum_future *future);
 
-/* RUNNING -> PENDING: it has not begun after all. */
+/* RUNNING -> PENDING: it has not begun after all; unless its deadline has come. */
 bool thrum__remote_requeue(thrum_future *future);
+
+/* Returns whether a task that was PENDING has ended, or somebody ends it at this moment. */
+bool thrum__remote_ended(const thrum_future *future);
 
 /* PENDING or RUNNING -> claimed: the caller completes it. */
 bool thrum__remote_take(thrum_future *future);
@@ -90,23 +104,25 @@ bool thrum__remote_take(thrum_future *future);
 bool thrum__remote_succeed_quietly(thrum_future *future);
 
 /* Complete a claimed task, and drop the backend's reference. Callbacks run here, or as
- * thrum__backend_serves() says. The failure is copied, but for `file` and `task`, which live for
- * ever. */
+ * thrum__backend_serves() says. The failure is copied, but for `file`, which lives for ever. */
 void thrum__remote_succeed(thrum_future *future);
 void thrum__remote_fail(thrum_future *future, const thrum_failure *failure);
 
-/* Cancels a task that is PENDING, if nobody has, and drops the backend's reference. Callbacks run
- * as above. */
-void thrum__remote_cancel(thrum_future *future);
+/* Cancels a task that is PENDING, if it has not ended, and drops the backend's reference. Callbacks
+ * run as above. Returns whether it did. */
+bool thrum__remote_cancel(thrum_future *future);
 
-/* Drops the backend's reference of a task that was cancelled. */
-void thrum__remote_drop(thrum_future *future);
+/* Drops the backend's reference of a task that one of the calls above has failed for. Returns true if
+ * the task had not ended: its deadline has come, and it fails by this call. Then callbacks run as
+ * above; and what nobody has read may be reported, unless the task was cancelled. */
+bool thrum__remote_drop(thrum_future *future);
 
-/* Runs `run(arg)` as a task called `name` on the current thread, which executes none: what a worker
- * elsewhere does. Returns 0, or the code of its failure with that in `*failure`, whose message is
- * written to text[0 .. size). */
-int thrum__remote_run(const char *name, void (*run)(void *arg), void *arg, thrum_failure *failure,
-                      char *text, size_t size);
+/* Runs `run(arg)` as a task called `name`, which lives for ever, on the current thread, which executes
+ * none: what a worker elsewhere does. `given`, if not NULL, is its name instead, and is copied. Returns
+ * 0, or the code of its failure with that in `*failure`, whose message is written to text[0 ..
+ * size). */
+int thrum__remote_run(const char *name, const char *given, void (*run)(void *arg), void *arg,
+                      thrum_failure *failure, char *text, size_t size);
 
 /* Returns a copy of `text` that lives for ever, for the file of a failure; "?" of too many. NULL
  * stays NULL. */

@@ -60,7 +60,7 @@ static boxed *boxed_here(const thrum_executor *pool, size_t arg_size, size_t res
 
 int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
                                int (*fn)(const void *item, void *result), const thrum__items *head,
-                               const void *item, const char *name) {
+                               const void *item, const char *name, const thrum_task_opts *opts) {
     size_t size = thrum__items_size(1, (size_t)head->item_size, true);
     size_t answer_size = thrum__answer_size(1, (size_t)head->result_size, true);
     char *memory;
@@ -76,10 +76,11 @@ int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
     made->result = thrum__answer_results(made->answer, 1);
     if (head->item_size)
         memcpy(made->arg, item, (size_t)head->item_size);
-    return thrum__remote_submit(pool, out, run, &made->base,
-                                (thrum__remote_task){.name = name, .fn = fn, .args = items,
-                                                     .args_size = size, .result = made->answer,
-                                                     .result_size = answer_size});
+    return thrum__remote_submit_with(pool, out, run, &made->base,
+                                     (thrum__remote_task){.name = name, .fn = fn, .args = items,
+                                                          .args_size = size,
+                                                          .result = made->answer,
+                                                          .result_size = answer_size}, opts);
 }
 
 thrum__answer *thrum__bytes_answer(thrum_future *future) {
@@ -107,8 +108,7 @@ int thrum_submit_bytes(thrum_executor *executor, thrum_future **out,
     if (rc == 0 && executor->backend) {
         const thrum__items head = {.n = 1, .item_size = arg_size, .result_size = result_size,
                                    .single = true};
-        return opts ? thrum__pool_not_taken("thrum_submit_bytes")
-                    : thrum__bytes_submit_remote(executor, out, fn, &head, arg, NULL);
+        return thrum__bytes_submit_remote(executor, out, fn, &head, arg, NULL, opts);
     }
     if (rc != 0)
         return rc;

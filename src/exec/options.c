@@ -11,10 +11,11 @@
 #include "base/panic.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "exec/then.h"
 #include "thread/thread.h"
 
-enum { FAIR_EVERY = 61, NAME_SIZE = 64 };
+enum { FAIR_EVERY = THRUM__RANKS_FAIR_EVERY, NAME_SIZE = 64 };
 
 thrum__options *thrum__options_new(const thrum_task_opts *opts) {
     static const thrum_task_opts none;
@@ -28,6 +29,12 @@ thrum__options *thrum__options_new(const thrum_task_opts *opts) {
     if (size)
         options->name = memcpy(options->text, opts->name, size);
     return options;
+}
+
+void thrum__options_add(thrum_future *task, thrum__options *options) {
+    task->options = options;
+    options->task = task;
+    task->word |= THRUM__TASK_OPTIONS;
 }
 
 void thrum__options_free(thrum__options *options) {
@@ -69,7 +76,9 @@ void thrum__options_expire(thrum_future *task, uint32_t drop) {
 /* The timer of a task: its deadline has come. */
 static void deadline_came(void *arg) {
     thrum_future *task = arg;
-    if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
+    if (thrum__remote_is(task))
+        thrum__remote_deadline(task);
+    else if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
         thrum__task_unref(task);
     else if (thrum__task_word(task) & THRUM__TASK_PROMISE)
         thrum__then_expire(task);
@@ -138,7 +147,7 @@ bool thrum__ranked_forbids(thrum_executor *pool, thrum_future *task, bool *taken
     return !*taken;
 }
 
-static bool usable(const thrum_task_opts *opts) {
+bool thrum__options_usable(const thrum_task_opts *opts) {
     for (size_t i = 0; i < sizeof opts->reserved / sizeof opts->reserved[0]; i++) {
         if (opts->reserved[i]) {
             thrum__complain("thrum_submit_with: a reserved option is not zero");
@@ -151,7 +160,7 @@ static bool usable(const thrum_task_opts *opts) {
 int thrum__submit_with(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                        uint32_t flags, const thrum_task_opts *opts) {
     thrum__options *options = NULL;
-    int rc = !opts || usable(opts) ? 0 : -EINVAL;
+    int rc = !opts || thrum__options_usable(opts) ? 0 : -EINVAL;
     if (rc == 0 && opts && !(options = thrum__options_new(opts)))
         rc = -ENOMEM;
     if (rc == 0)

@@ -20,6 +20,8 @@ struct thrum__options {
     void (*over)(void *arg); /* called when the record dies; NULL nothing */
     void *arg;
     bool beyond_limit;       /* it takes no room of the queue */
+    bool handed;             /* a backend has it; under thrum__remote_lock, as is the next */
+    bool came;               /* its deadline, that is */
     thrum_future *task;
     thrum__rank rank;
     char text[];
@@ -27,6 +29,12 @@ struct thrum__options {
 
 /* Returns a block, NULL without memory. `opts` may be NULL. */
 thrum__options *thrum__options_new(const thrum_task_opts *opts);
+
+/* Returns whether what is reserved in `opts` is zero; says so, if it is not. */
+bool thrum__options_usable(const thrum_task_opts *opts);
+
+/* Lets the record of a task that nobody else knows yet have its options. */
+void thrum__options_add(thrum_future *task, thrum__options *options);
 
 /* The record dies, or was not made. */
 void thrum__options_free(thrum__options *options);

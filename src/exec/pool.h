@@ -126,7 +126,7 @@ static inline uint64_t thrum__state_load(const thrum_executor *pool) {
 static inline uint64_t thrum__state_add(thrum_executor *pool, uint64_t change) {
     /* seq_cst: pairs with thrum__state_load(), thrum__state_take_slot(), thrum__state_add(); and
      * what follows pairs with thrum__injector_put(), thrum__deque_publish(),
-     * thrum__ranks_put() */
+     * enter() */
     return thrum__add_seq_cst(&pool->state, change) + change;
 }
 

@@ -71,19 +71,31 @@ static void take(thrum__ranks *ranks, thrum__rank *rank) {
     thrum__sub_relaxed(&ranks->n, 1);
 }
 
-void thrum__ranks_put(thrum__ranks *ranks, thrum__rank *rank) {
-    thrum__raw_lock_acquire(&ranks->lock);
-    rank->order = ++ranks->last_order;
-    rank->child = rank->next = rank->before = rank->newer = NULL;
-    rank->older = ranks->newest;
-    *(rank->older ? &rank->older->newer : &ranks->oldest) = rank;
-    ranks->newest = rank;
+/* Under the lock. `older`, `newer`: between which it stands. */
+static void enter(thrum__ranks *ranks, thrum__rank *rank, thrum__rank *older, thrum__rank *newer) {
+    rank->child = rank->next = rank->before = NULL;
+    rank->older = older;
+    rank->newer = newer;
+    *(older ? &older->newer : &ranks->oldest) = rank;
+    *(newer ? &newer->older : &ranks->newest) = rank;
     rank->queued = true;
     ranks->first = ranks->first ? meld(ranks->first, rank) : rank;
     /* seq_cst: pairs with thrum__ranks_visible(), called by who has announced its sleep: either
      * that sees the task, or the load of the state that follows sees the sleeper: pairs with
      * thrum__state_add() */
     thrum__add_seq_cst(&ranks->n, 1);
+}
+
+void thrum__ranks_put(thrum__ranks *ranks, thrum__rank *rank) {
+    thrum__raw_lock_acquire(&ranks->lock);
+    rank->order = ++ranks->last_order;
+    enter(ranks, rank, ranks->newest, NULL);
+    thrum__raw_lock_release(&ranks->lock);
+}
+
+void thrum__ranks_put_back(thrum__ranks *ranks, thrum__rank *rank) {
+    thrum__raw_lock_acquire(&ranks->lock);
+    enter(ranks, rank, NULL, ranks->oldest);
     thrum__raw_lock_release(&ranks->lock);
 }
 

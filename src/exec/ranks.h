@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue of a pool for tasks with a priority: the highest first, among equals the first come. A
  * pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) of records that are in it by themselves:
- * nothing is allocated, so nothing can fail. */
+ * nothing is allocated, so nothing can fail. It knows nothing of tasks and pools, so that a backend
+ * may include it beside backend.h: then the order is one on threads and in processes. */
 #ifndef THRUM_EXEC_RANKS_H
 #define THRUM_EXEC_RANKS_H
 
@@ -10,6 +11,10 @@
 
 #include "base/atomic.h"
 #include "base/raw_lock.h"
+
+/* So that none starves: of so many tasks that are taken one is the oldest with a priority, and one
+ * comes from those without. */
+enum { THRUM__RANKS_FAIR_EVERY = 61 };
 
 /* A place in the queue; all but priority under its lock. */
 typedef struct thrum__rank {
@@ -34,6 +39,9 @@ typedef struct thrum__ranks {
 /* Puts `rank`, which stands nowhere, in. Any thread, as all of these. */
 void thrum__ranks_put(thrum__ranks *ranks, thrum__rank *rank);
 
+/* Puts back one that was taken, before its equals that came after it; it counts as the oldest. */
+void thrum__ranks_put_back(thrum__ranks *ranks, thrum__rank *rank);
+
 /* Takes the first, if its priority is above `floor`; NULL: there is none. */
 thrum__rank *thrum__ranks_take(thrum__ranks *ranks, int64_t floor);
 
@@ -48,7 +56,7 @@ bool thrum__ranks_above(thrum__ranks *ranks, int64_t floor);
 
 /* Returns whether there is any; seq_cst, for who has announced its sleep. */
 static inline bool thrum__ranks_visible(const thrum__ranks *ranks) {
-    /* seq_cst: pairs with thrum__ranks_put() */
+    /* seq_cst: pairs with enter() */
     return thrum__load_seq_cst(&ranks->n) != 0;
 }
 

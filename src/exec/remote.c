@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors with a backend. A canceller may come late with a future in hand: under `cancelling` a task that is not done
- * keeps the pool, since that is freed under this lock when all its tasks are done. */
+/* Executors with a backend. A canceller may come late with a future in hand: under thrum__remote_lock a task that is not
+ * done keeps the pool, since that is freed under this lock when all its tasks are done. */
 #include "exec/remote.h"
 
 #include <errno.h>
@@ -11,10 +11,11 @@
 #include "base/panic.h"
 #include "base/raw_lock.h"
 #include "exec/hook.h"
+#include "exec/options.h"
 #include "exec/pool.h"
 #include "thread/thread.h"
 
-static thrum__raw_lock cancelling;
+thrum__raw_lock thrum__remote_lock;
 
 static __thread thrum_executor *served; /* NULL: none */
 static __thread thrum__link later;      /* callbacks; a list while one is served */
@@ -31,15 +32,10 @@ int thrum__remote_open(thrum_executor *pool, const thrum_executor_opts *opts) {
 
 void thrum__remote_close(thrum_executor *pool) {
     const thrum_backend *backend = pool->backend;
-    thrum__raw_lock_acquire(&cancelling);
+    thrum__raw_lock_acquire(&thrum__remote_lock);
     pool->backend = NULL;
-    thrum__raw_lock_release(&cancelling);
+    thrum__raw_lock_release(&thrum__remote_lock);
     backend->free(pool->remote);
-}
-
-static void drop(thrum_future *future, int refs) {
-    for (int i = 0; i < refs; i++)
-        thrum__task_unref(future);
 }
 
 int thrum__remote_refusal(const thrum_executor *pool) {
@@ -51,7 +47,7 @@ int thrum__remote_refusal(const thrum_executor *pool) {
 
 int thrum__pool_not_taken(const char *call) {
     thrum__complain("%s: not for a pool with a backend, which takes typed tasks (thrum/task.h), bytes "
-                    "(thrum/bytes.h), maps and streams, without options", call);
+                    "(thrum/bytes.h), maps and streams", call);
     return -ENOTSUP;
 }
 
@@ -72,36 +68,43 @@ void thrum__remote_block_free(void *arg) {
 
 int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
                          thrum__remote_block *block, thrum__remote_task task) {
-    const uint32_t flags = THRUM__TASK_PROMISE | THRUM__TASK_NAMED | THRUM__TASK_OWNED;
-    int refs = out ? 2 : 1;
-    int rc = thrum__remote_refusal(pool);
-    task.future = rc == 0 ? thrum__task_new((uint32_t)refs * THRUM__TASK_REF | flags) : NULL;
-    if (!task.future) {
-        thrum__remote_block_free(block);
-        return rc != 0 ? rc : -ENOMEM;
-    }
-    task.future->generation = pool->generation;
-    task.future->fn = fn;
-    task.future->value = block;
-    task.future->pool = pool;
-    rc = pool->backend->submit(pool->remote, &task);
-    if (rc != 0)
-        drop(task.future, refs);
-    else if (out)
-        *out = task.future;
-    return rc;
+    return thrum__remote_submit_with(pool, out, fn, block, task, NULL);
+}
+
+/* RUNNING -> PENDING. */
+static bool requeue(thrum_future *future) {
+    uint32_t word = thrum__load_relaxed(&future->word);
+    while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING)
+        if (thrum__cas_relaxed(&future->word, &word, word - THRUM__TASK_RUNNING))
+            return true;
+    return false;
+}
+
+/* Under the lock. The pool of a task that is not done stays until that is unpinned; NULL: it is done, or not of this
+ * process. */
+static thrum_executor *pin(thrum_future *future) {
+    if (thrum__task_done(future) || thrum__pool_gone(future->pool))
+        return NULL;
+    thrum__state_add(future->pool, THRUM__POOL_PINNED);
+    return future->pool;
 }
 
 /* RUNNING -> PENDING on the way to CANCELLED, so that whoever claims is one. */
 bool thrum__remote_cancel_any(thrum_future *future) {
-    thrum__raw_lock_acquire(&cancelling);
-    bool started = thrum__remote_requeue(future);
+    thrum__raw_lock_acquire(&thrum__remote_lock);
+    thrum_executor *pool = pin(future);
+    bool started = requeue(future);
     uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
     if (word && started)
         future->pool->backend->cancelled(future->pool->remote);
-    thrum__raw_lock_release(&cancelling);
+    thrum__raw_lock_release(&thrum__remote_lock);
+    if (pool && word && !started && pool->backend->withdrawn)
+        pool->backend->withdrawn(pool->remote);
+    if (pool)
+        thrum__remote_unpin(pool);
     if (!word)
         return (thrum__task_word(future) & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
+    thrum__options_disarm(future);
     if (word & THRUM__TASK_HOOKS)
         thrum__hooks_run(future); /* *future may be gone: a callback may free the caller's handle */
     return true;
@@ -109,12 +112,12 @@ bool thrum__remote_cancel_any(thrum_future *future) {
 
 const thrum_backend *thrum__remote_pin(thrum_future *future) {
     const thrum_backend *backend = NULL;
-    thrum__raw_lock_acquire(&cancelling);
+    thrum__raw_lock_acquire(&thrum__remote_lock);
     if (!thrum__task_done(future)) {
         backend = future->pool->backend;
         thrum__state_add(future->pool, THRUM__POOL_PINNED);
     }
-    thrum__raw_lock_release(&cancelling);
+    thrum__raw_lock_release(&thrum__remote_lock);
     return backend;
 }
 
@@ -124,29 +127,49 @@ void thrum__remote_unpin(thrum_executor *pool) {
 }
 
 void thrum__remote_child_after_fork(void) {
-    cancelling = (thrum__raw_lock){0};
+    thrum__remote_lock = (thrum__raw_lock){0};
     served = NULL;
     thrum__remote_text_child_after_fork();
 }
 
+static bool is_timed(const thrum_future *future) {
+    return (thrum__load_relaxed(&future->word) & THRUM__TASK_OPTIONS) &&
+           future->options->deadline != INT64_MAX;
+}
+
 bool thrum__remote_start(thrum_future *future) {
-    return thrum__task_claim(future, THRUM__TASK_RUNNING);
+    return !(is_timed(future) && thrum__options_late(future->options)) &&
+           thrum__task_claim(future, THRUM__TASK_RUNNING);
 }
 
+/* If the timer has come while the task was RUNNING, nobody else ends it. */
 bool thrum__remote_requeue(thrum_future *future) {
-    uint32_t word = thrum__load_relaxed(&future->word);
-    while ((word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING)
-        if (thrum__cas_relaxed(&future->word, &word, word - THRUM__TASK_RUNNING))
-            return true;
-    return false;
+    if (!is_timed(future))
+        return requeue(future);
+    thrum__raw_lock_acquire(&thrum__remote_lock);
+    bool done = !future->options->came && requeue(future);
+    thrum__raw_lock_release(&thrum__remote_lock);
+    return done;
 }
 
-bool thrum__remote_take(thrum_future *future) {
+bool thrum__remote_ended(const thrum_future *future) {
+    uint32_t state = thrum__load_relaxed(&future->word) & THRUM__TASK_STATE;
+    return state != THRUM__TASK_PENDING && state != THRUM__TASK_RUNNING;
+}
+
+static bool claim(thrum_future *future) {
     uint32_t word = thrum__load_relaxed(&future->word), now;
     while ((now = word & THRUM__TASK_STATE) == THRUM__TASK_RUNNING || now == THRUM__TASK_PENDING)
         if (thrum__cas_relaxed(&future->word, &word, word - now + THRUM__TASK_SETTING))
             return true;
     return false;
+}
+
+bool thrum__remote_take(thrum_future *future) {
+    if (!claim(future))
+        return false;
+    thrum__options_disarm(future);
+    return true;
 }
 
 void thrum__backend_serves(thrum_executor *executor) {
@@ -173,13 +196,16 @@ void thrum__remote_desert(void) {
     pool->backend->desert(pool->remote);
 }
 
-static void complete(thrum_future *future, uint32_t state, uint32_t drop) {
-    if (!(thrum__task_finish(future, state, drop) & THRUM__TASK_HOOKS))
-        return;
+static void call_hooks(thrum_future *future) {
     if (served)
         thrum__hooks_take(future, &later);
     else
         thrum__hooks_run(future);
+}
+
+static void complete(thrum_future *future, uint32_t state, uint32_t drop) {
+    if (thrum__task_finish(future, state, drop) & THRUM__TASK_HOOKS)
+        call_hooks(future);
 }
 
 void thrum__remote_succeed(thrum_future *future) {
@@ -190,21 +216,52 @@ bool thrum__remote_succeed_quietly(thrum_future *future) {
     return thrum__task_finish_unhooked(future, THRUM__TASK_OK, THRUM__TASK_REF);
 }
 
-void thrum__remote_fail(thrum_future *future, const thrum_failure *failure) {
-    thrum__task_set_failure(future, failure, NULL);
-    complete(future, THRUM__TASK_FAILED, served ? 0 : THRUM__TASK_REF);
-    if (!served)
-        return;
+/* Drops the backend's reference of a failure. */
+static void owe(thrum_future *future) {
     future->next = owed;
     owed = future;
 }
 
-void thrum__remote_cancel(thrum_future *future) {
-    complete(future, THRUM__TASK_CANCELLED, 0);
-    thrum__task_unref(future);
+void thrum__remote_fail(thrum_future *future, const thrum_failure *failure) {
+    thrum__task_set_failure(future, failure, NULL);
+    complete(future, THRUM__TASK_FAILED, served ? 0 : THRUM__TASK_REF);
+    if (served)
+        owe(future);
 }
 
-void thrum__remote_drop(thrum_future *future) { thrum__task_unref(future); }
+/* The backend has done with a task that has ended. */
+static void let_go(thrum_future *future) {
+    if (served && (thrum__load_relaxed(&future->word) & THRUM__TASK_STATE) == THRUM__TASK_FAILED)
+        owe(future);
+    else
+        thrum__task_unref(future);
+}
+
+bool thrum__remote_cancel(thrum_future *future) {
+    uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
+    if (word)
+        thrum__options_disarm(future);
+    if (word & THRUM__TASK_HOOKS)
+        call_hooks(future);
+    let_go(future);
+    return word != 0;
+}
+
+bool thrum__remote_drop(thrum_future *future) {
+    bool ends = false;
+    if (is_timed(future) && !thrum__task_done(future)) {
+        thrum__raw_lock_acquire(&thrum__remote_lock);
+        ends = (future->options->came || thrum__options_late(future->options)) && claim(future);
+        thrum__raw_lock_release(&thrum__remote_lock);
+    }
+    if (ends) {
+        thrum__options_disarm(future);
+        thrum__task_set_failure(future, &thrum__options_expired, future->pool->name_prefix);
+        complete(future, THRUM__TASK_FAILED, 0);
+    }
+    let_go(future);
+    return ends;
+}
 
 typedef struct here {
     thrum__named named;
@@ -218,14 +275,21 @@ static void *run_here(void *arg) {
     return NULL;
 }
 
-int thrum__remote_run(const char *name, void (*run)(void *), void *arg, thrum_failure *failure,
-                      char *text, size_t size) {
+int thrum__remote_run(const char *name, const char *given, void (*run)(void *), void *arg,
+                      thrum_failure *failure, char *text, size_t size) {
     here it = {{name}, run, arg};
     uint64_t tally = 0;
+    thrum__options *options =
+        given ? thrum__options_new(&(thrum_task_opts){.name = given}) : NULL;
     thrum_future *task = thrum__task_new(THRUM__TASK_REF | THRUM__TASK_RUNNING | THRUM__TASK_NAMED);
+    name = given ? given : name;
     *failure = (thrum_failure){.code = -ENOMEM, .message = "no memory to run it", .task = name};
-    if (!task)
+    if (!task) {
+        free(options);
         return -ENOMEM;
+    }
+    if (options)
+        thrum__options_add(task, options);
     task->fn = run_here;
     task->value = &it;
     thrum__task_run(task, NULL, &tally, 0);

@@ -6,6 +6,7 @@
 
 #include <thrum/map.h>
 
+#include "base/raw_lock.h"
 #include "exec/backend.h"
 #include "exec/task.h"
 
@@ -31,10 +32,23 @@ void thrum__remote_block_free(void *block);
 int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
                          thrum__remote_block *block, thrum__remote_task task);
 
-/* Submits fn for the one item that `head` describes, whose bytes stand at `item`. `name` lives for ever; NULL none. */
+/* The same with the options of its user, which may be NULL. */
+int thrum__remote_submit_with(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
+                              thrum__remote_block *block, thrum__remote_task task,
+                              const thrum_task_opts *opts);
+
+/* Under this a task that is not done keeps its pool, and no deadline comes between the steps of a
+ * change of its state. */
+extern thrum__raw_lock thrum__remote_lock;
+
+/* The timer of such a task, whose reference goes with this. */
+void thrum__remote_deadline(thrum_future *task);
+
+/* Submits fn for the one item that `head` describes, whose bytes stand at `item`. `name` lives for ever; NULL none.
+ * `opts` may be NULL. */
 int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
                                int (*fn)(const void *item, void *result), const thrum__items *head,
-                               const void *item, const char *name);
+                               const void *item, const char *name, const thrum_task_opts *opts);
 
 /* Returns the answer of such a task, which is done and has not failed. */
 thrum__answer *thrum__bytes_answer(thrum_future *future);

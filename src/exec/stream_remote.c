@@ -47,7 +47,7 @@ int thrum__stream_submit_remote(thrum_stream *s, thrum__slot *one) {
                                .watch = watch_of(s), .single = true, .streamed = true,
                                .unordered = s->opts.unordered, .index = one->index};
     return thrum__bytes_submit_remote(s->pool, &one->future, s->fn, &head, one->item,
-                                      one->named.name);
+                                      one->named.name, NULL);
 }
 
 void thrum__stream_read_remote(thrum__slot *one) {

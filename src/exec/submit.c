@@ -50,11 +50,8 @@ static thrum_future *new_task(thrum_executor *pool, uint32_t word, void *(*fn)(v
 }
 
 static void add_options(thrum_future *task, thrum__options *options) {
-    if (THRUM__UNLIKELY(options != NULL)) {
-        task->options = options;
-        options->task = task;
-        task->word |= THRUM__TASK_OPTIONS;
-    }
+    if (THRUM__UNLIKELY(options != NULL))
+        thrum__options_add(task, options);
 }
 
 static void count_submit(thrum_executor *pool) {

@@ -59,7 +59,7 @@ static int size_of(const thrum_task_type *type, const void *args, size_t *size) 
 }
 
 static int submit_remote(thrum_executor *executor, thrum_future **out, const thrum_task_type *type,
-                         const void *args) {
+                         const void *args, const thrum_task_opts *opts) {
     size_t size, offset = thrum__pack_offset(type->args_size);
     int rc = size_of(type, args, &size);
     if (rc != 0)
@@ -73,19 +73,18 @@ static int submit_remote(thrum_executor *executor, thrum_future **out, const thr
         thrum__remote_block_free(made);
         return rc;
     }
-    return thrum__remote_submit(executor, out, run, &made->base,
-                                (thrum__remote_task){.name = type->name, .type = type,
-                                                     .args = made->args, .args_size = size,
-                                                     .result = made->result,
-                                                     .result_size = type->result_size});
+    return thrum__remote_submit_with(executor, out, run, &made->base,
+                                     (thrum__remote_task){.name = type->name, .type = type,
+                                                          .args = made->args, .args_size = size,
+                                                          .result = made->result,
+                                                          .result_size = type->result_size}, opts);
 }
 
 int thrum__task_submit_with(thrum_executor *executor, thrum_future **out,
                             const thrum_task_type *type, const void *args,
                             const thrum_task_opts *opts) {
     if (THRUM__UNLIKELY(executor->backend != NULL))
-        return opts ? thrum__pool_not_taken(type->name)
-                    : submit_remote(executor, out, type, args);
+        return submit_remote(executor, out, type, args, opts);
     boxed *made = block_new(NULL, type, args, type->args_size);
     return made ? thrum__submit_with(executor, out, run, made,
                                      THRUM__TASK_NAMED | THRUM__TASK_OWNED, opts)

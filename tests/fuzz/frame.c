@@ -71,7 +71,7 @@ static size_t look_at_call(const thrum__frame_view *frame) {
         for (size_t i = 0; i < size; i++)
             sum += args[i];
     if (frame->kind == THRUM__FRAME_TASK)
-        (void)thrum__remote_run("packed", take, &it, &failure, text, sizeof text);
+        (void)thrum__remote_run("packed", NULL, take, &it, &failure, text, sizeof text);
     return sum;
 }
 

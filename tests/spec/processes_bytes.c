@@ -85,9 +85,6 @@ static void test_elsewhere_and_failures(void **state) {
     thrum_future *f;
     const void *result = NULL;
     const int killed = SIGKILL, codes[] = {-EDOM, 1};
-    assert_int_equal(thrum_submit_bytes(pool, &f, process, NULL, 0, sizeof(int),
-                                        &(thrum_task_opts){.priority = 1}),
-                     -ENOTSUP);
     assert_int_equal(thrum_submit_bytes(pool, &f, process, NULL, 0, sizeof(int), NULL), 0);
     assert_int_equal(thrum_bytes_result(f, &result), 0);
     assert_true(*(const int *)result != (int)getpid());

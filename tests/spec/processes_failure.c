@@ -134,13 +134,10 @@ static void *then(thrum_future *future, void *arg) {
 static int ask_for_too_much(void) {
     thrum_executor *pool = pool_of(thrum_processes, NULL);
     const thrum_task_opts opts = {.priority = 1};
-    const int code = -EDOM;
     thrum_future *f;
     bool refused =
         process_submit(pool, &f) == 0 && thrum_submit(pool, NULL, plain, NULL) == -ENOTSUP &&
         thrum_submit_with(pool, NULL, plain, NULL, &opts) == -ENOTSUP &&
-        process_submit_with(pool, NULL, &opts) == -ENOTSUP &&
-        thrum_submit_bytes(pool, NULL, raise_it, &code, sizeof code, 0, &opts) == -ENOTSUP &&
         thrum_future_then(f, NULL, pool, then, NULL) == -ENOTSUP;
     thrum_future_free(f);
     thrum_executor_free(pool);
@@ -153,8 +150,6 @@ static void test_what_is_not_for_it_is_told(void **state) {
     spec_needs_own_processes();
     spec_exits(ask_for_too_much, 7, &end);
     assert_int_equal(spec_count_text(end.text, "thrum: thrum_submit: not for a pool with"), 2);
-    assert_int_equal(spec_count_text(end.text, "thrum: process: not for a pool with"), 1);
-    assert_int_equal(spec_count_text(end.text, "thrum: thrum_submit_bytes: not for a pool"), 1);
     assert_int_equal(spec_count_text(end.text, "thrum: thrum_future_then: not for a pool with"), 1);
 }
 

@@ -18,6 +18,7 @@ typedef struct fake {
     bool quiet;
     int attends, n_attended, n_taken, n_left; /* attends: what attend() returns */
     bool cancel;
+    int n_withdrawn;
 } fake;
 
 static fake it;
@@ -39,6 +40,8 @@ static int submit_fake(void *state, const thrum__remote_task *task) {
 }
 
 static void cancelled(void *state) { ((fake *)state)->n_cancelled++; }
+
+static void withdrawn(void *state) { ((fake *)state)->n_withdrawn++; }
 
 static void close_fake(void *state, bool cancel) {
     fake *self = state;
@@ -76,7 +79,7 @@ static bool look(void *state) {
 static void leave(void *state) { ((fake *)state)->n_left++; }
 
 static const thrum_backend backend = {open_fake, submit_fake, cancelled, close_fake, free_fake,
-                                      stats_fake, NULL, NULL, attend, look, leave, NULL};
+                                      stats_fake, NULL, NULL, attend, look, leave, NULL, withdrawn};
 
 THRUM_TASK(int, twice, (int, x)) { return 2 * x; }
 
@@ -216,6 +219,7 @@ static void test_cancel_of_what_waits_and_of_what_runs(void **state) {
     }
     assert_true(thrum_future_cancel(f[0]));
     assert_int_equal(it.n_cancelled, 0);
+    assert_int_equal(it.n_withdrawn, 1);
     assert_false(thrum__remote_start(it.tasks[0].future));
     thrum__remote_drop(it.tasks[0].future);
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks with options on an executor with a backend. A deadline that comes before the backend has
+ * the task, or while that is RUNNING, only leaves a note (`came`): hand_over() and
+ * thrum__remote_requeue() look at it. README.md has the argument. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "exec/options.h"
+#include "exec/pool.h"
+#include "exec/remote.h"
+
+enum { NAME_SIZE = 64 };
+
+static void drop(thrum_future *future, int refs) {
+    for (int i = 0; i < refs; i++)
+        thrum__task_unref(future);
+}
+
+/* Fails a claimed task. */
+static void fail(thrum_future *future, const char *pool_name) {
+    thrum__task_fail(future, &thrum__options_expired, pool_name, 0);
+}
+
+/* Fails a claimed task that `pool` has, which the caller has pinned and lets go of here: a callback
+ * may free it. */
+static void expire(thrum_future *future, thrum_executor *pool) {
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s", pool->name_prefix);
+    if (pool->backend->withdrawn)
+        pool->backend->withdrawn(pool->remote);
+    thrum__remote_unpin(pool);
+    fail(future, name);
+}
+
+/* Under the lock. Claims a task whose deadline has come, and pins its pool; NULL: not now. */
+static thrum_executor *claim_late(thrum_future *future) {
+    thrum__options *options = future->options;
+    if (!options->handed || !options->came || !thrum__task_claim(future, THRUM__TASK_SETTING))
+        return NULL;
+    thrum__state_add(future->pool, THRUM__POOL_PINNED);
+    return future->pool;
+}
+
+void thrum__remote_deadline(thrum_future *task) {
+    thrum__raw_lock_acquire(&thrum__remote_lock);
+    task->options->came = true;
+    thrum_executor *pool = claim_late(task);
+    thrum__raw_lock_release(&thrum__remote_lock);
+    if (pool)
+        expire(task, pool);
+    thrum__task_unref(task);
+}
+
+static void hand_over(thrum_future *future) {
+    thrum__raw_lock_acquire(&thrum__remote_lock);
+    future->options->handed = true;
+    thrum_executor *pool = claim_late(future);
+    thrum__raw_lock_release(&thrum__remote_lock);
+    if (pool)
+        expire(future, pool);
+}
+
+/* Takes over two references, one for the timer; others the backend and the user have. Returns 0 or
+ * why it was not submitted. */
+static int submit_timed(thrum_executor *pool, const thrum__remote_task *task) {
+    thrum_future *future = task->future;
+    int rc = thrum__options_late(future->options) ? -ETIMEDOUT : 0;
+    bool armed = rc == 0 && (rc = thrum__options_arm(future)) == 0;
+    if (armed)
+        rc = pool->backend->submit(pool->remote, task);
+    else
+        thrum__task_unref(future);
+    if (armed && rc == 0)
+        hand_over(future);
+    else if (armed)
+        thrum__options_disarm(future);
+    if (rc == -ETIMEDOUT && thrum__task_claim(future, THRUM__TASK_SETTING)) {
+        fail(future, pool->name_prefix);
+        thrum__task_unref(future); /* the backend's */
+        rc = 0;
+    }
+    thrum__task_unref(future);
+    return rc;
+}
+
+static thrum_future *new_record(thrum_executor *pool, int refs, void *(*fn)(void *),
+                                thrum__remote_block *block) {
+    const uint32_t flags = THRUM__TASK_PROMISE | THRUM__TASK_NAMED | THRUM__TASK_OWNED;
+    thrum_future *future = thrum__task_new((uint32_t)refs * THRUM__TASK_REF | flags);
+    if (future) {
+        future->generation = pool->generation;
+        future->fn = fn;
+        future->value = block;
+        future->pool = pool;
+    }
+    return future;
+}
+
+static int options_of(const thrum_task_opts *opts, thrum__options **options) {
+    if (!opts)
+        return 0;
+    if (!thrum__options_usable(opts))
+        return -EINVAL;
+    *options = thrum__options_new(opts);
+    return *options ? 0 : -ENOMEM;
+}
+
+static void add_options(thrum__remote_task *task, thrum__options *options) {
+    thrum__options_add(task->future, options);
+    task->priority = options->rank.priority;
+    task->deadline = options->deadline;
+    task->named = options->name != NULL;
+    if (options->name)
+        task->name = options->name;
+}
+
+int thrum__remote_submit_with(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
+                              thrum__remote_block *block, thrum__remote_task task,
+                              const thrum_task_opts *opts) {
+    thrum__options *options = NULL;
+    int rc = options_of(opts, &options);
+    if (rc == 0)
+        rc = thrum__remote_refusal(pool);
+    bool timed = options && options->deadline != INT64_MAX;
+    int refs = out ? 2 : 1;
+    task.future = rc == 0 ? new_record(pool, refs + (timed ? 2 : 0), fn, block) : NULL;
+    if (!task.future) {
+        free(options);
+        thrum__remote_block_free(block);
+        return rc != 0 ? rc : -ENOMEM;
+    }
+    task.deadline = INT64_MAX;
+    if (options)
+        add_options(&task, options);
+    rc = timed ? submit_timed(pool, &task) : pool->backend->submit(pool->remote, &task);
+    if (rc != 0)
+        drop(task.future, refs);
+    else if (out)
+        *out = task.future;
+    return rc;
+}
