@@ -154,7 +154,7 @@ static thrum_deadline send_in_time(int (*submit_to)(thrum_future **, const thrum
         const thrum_task_opts opts = {.deadline = thrum_in(time)};
         assert_int_equal(submit_to(future, &opts), 0);
         wait_until_sent(*future);
-        if (thrum_future_running(*future))
+        if (was_sent(*future))
             return opts.deadline;
         assert_int_equal(code_of(*future), -ETIMEDOUT);
     }

@@ -8,6 +8,7 @@
 #include <thrum/shared.h>
 #include <unistd.h>
 
+#include "exec/task.h"
 #include "spec.h"
 
 typedef struct gate {
@@ -39,8 +40,13 @@ static void held_pool(const thrum_executor_opts *opts) {
     assert_non_null(one.pool);
 }
 
+/* thrum_future_running() is true while somebody ends it, too. */
+static bool was_sent(const thrum_future *future) {
+    return (thrum__load_relaxed(&future->word) & THRUM__TASK_STATE) == THRUM__TASK_RUNNING;
+}
+
 static void wait_until_sent(const thrum_future *future) {
-    while (!thrum_future_running(future) && !thrum_future_done(future))
+    while (!was_sent(future) && !thrum_future_done(future))
         spec_yield();
 }
 

@@ -11,15 +11,16 @@ enum { RANKS = 200, STEPS = 20000, PRIORITIES = 7 };
 static thrum__rank all[RANKS];
 static thrum__ranks ranks;
 static bool in[RANKS];
-static uint64_t came[RANKS];
-static uint64_t n_came;
+static int64_t came[RANKS], age[RANKS]; /* put back: of the same coming, but older than all */
+static int64_t n_came, n_back;
 
 static int first(bool by_age) {
     int found = -1;
     for (int i = 0; i < RANKS; i++) {
         bool better = found < 0;
         if (in[i] && !better)
-            better = by_age || all[i].priority == all[found].priority
+            better = by_age ? age[i] < age[found]
+                     : all[i].priority == all[found].priority
                          ? came[i] < came[found]
                          : all[i].priority > all[found].priority;
         if (in[i] && better)
@@ -32,7 +33,13 @@ static void put(int i) {
     all[i].priority = (int)spec_random(PRIORITIES) - PRIORITIES / 2;
     thrum__ranks_put(&ranks, &all[i]);
     in[i] = true;
-    came[i] = ++n_came;
+    came[i] = age[i] = ++n_came;
+}
+
+static void put_back(int i) {
+    thrum__ranks_put_back(&ranks, &all[i]);
+    in[i] = true;
+    age[i] = -++n_back;
 }
 
 /* Takes in one of the ways, and returns what should have come; *taken: what came. */
@@ -71,6 +78,8 @@ static void test_against_a_plain_search(void **state) {
             assert_ptr_equal(taken, expected < 0 ? NULL : &all[expected]);
             if (expected >= 0)
                 in[expected] = false;
+            if (expected >= 0 && spec_random(4) == 0)
+                put_back(expected);
         }
         n = 0;
         for (int j = 0; j < RANKS; j++)
