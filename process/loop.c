@@ -104,9 +104,11 @@ static void put_back(thrum__processes *pool, thrum__job *job) {
 /* A job could not be sent. Returns how many jobs leave the queue by that; `*again`: it is to be sent later. */
 static int not_sent(thrum__processes *pool, thrum__job *job, int rc, bool own, bool *again) {
     *again = !own || rc == -EAGAIN;
-    if (!*again)
-        return thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
-                                                           .message = "it could not be sent to a worker"}) || true;
+    if (!*again) {
+        (void)thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
+                                                          .message = "it could not be sent to a worker"});
+        return 1;
+    }
     job->counted = !thrum__remote_requeue(job->task.future);
     if (own && job->counted)
         return thrum__job_drop(pool, job);
