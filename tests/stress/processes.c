@@ -127,15 +127,19 @@ static int submit_one(thrum_executor *pool, thrum_future **f, int i, bool limite
     if (limited && draw(100) == 0)
         return stop_submit(pool, f);
     *twice = true;
-    return twice_submit(pool, f, i, (int)draw(20000));
+    if (draw(2))
+        return twice_submit(pool, f, i, (int)draw(20000));
+    const thrum_task_opts opts = {.priority = (int)draw(5) - 2, .name = "twice",
+                                  .deadline = draw(3) ? (thrum_deadline){0} : thrum_in(draw(5000) * 1e-6)};
+    return twice_submit_with(pool, f, i, (int)draw(20000), &opts);
 }
 
 static void check(thrum_future *f, int i, bool limited, bool twice) {
     const thrum_failure *failure = thrum_future_error(f);
     int code = failure ? failure->code : 0;
     long value;
-    if (code != 0 && code != -EPIPE && code != -ECANCELED && (code != -ETIMEDOUT || !limited) &&
-        (code != -EIO || twice))
+    if (code != 0 && code != -EPIPE && code != -ECANCELED &&
+        (code != -ETIMEDOUT || !(limited || twice)) && (code != -EIO || twice))
         fail(failure->message, code);
     if (code == -EPIPE && !strstr(failure->message, "was killed"))
         fail(failure->message, i);
