@@ -273,7 +273,7 @@ static int hand_out(mapping *map) {
 static void take_back(mapping *map) {
     for (size_t i = 0; i < map->n_places; i++)
         if (map->places[i].future)
-            (void)thrum__task_complete(map->places[i].future, THRUM__TASK_CANCELLED, 0);
+            (void)thrum__remote_cancel_waiting(map->places[i].future);
 }
 
 /* Waits until a part is done, or why no more is to be started. */

@@ -90,10 +90,10 @@ static thrum_executor *pin(thrum_future *future) {
 }
 
 /* RUNNING -> PENDING on the way to CANCELLED, so that whoever claims is one. */
-bool thrum__remote_cancel_any(thrum_future *future) {
+static bool cancel(thrum_future *future, bool running) {
     thrum__raw_lock_acquire(&thrum__remote_lock);
     thrum_executor *pool = pin(future);
-    bool started = requeue(future);
+    bool started = running && requeue(future);
     uint32_t word = thrum__task_finish(future, THRUM__TASK_CANCELLED, 0);
     if (word && started)
         future->pool->backend->cancelled(future->pool->remote);
@@ -109,6 +109,10 @@ bool thrum__remote_cancel_any(thrum_future *future) {
         thrum__hooks_run(future); /* *future may be gone: a callback may free the caller's handle */
     return true;
 }
+
+bool thrum__remote_cancel_any(thrum_future *future) { return cancel(future, true); }
+
+bool thrum__remote_cancel_waiting(thrum_future *future) { return cancel(future, false); }
 
 const thrum_backend *thrum__remote_pin(thrum_future *future) {
     const thrum_backend *backend = NULL;

@@ -73,6 +73,9 @@ static inline bool thrum__remote_is(const thrum_future *future) {
 /* As thrum_future_cancel(), for such a record. */
 bool thrum__remote_cancel_any(thrum_future *future);
 
+/* The same, unless it was sent. */
+bool thrum__remote_cancel_waiting(thrum_future *future);
+
 /* Who is about to wait for `future`, such a record: looks for a moment whether it becomes done. Returns whether it is. */
 bool thrum__remote_help(thrum_future *future);
 

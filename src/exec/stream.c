@@ -12,6 +12,7 @@
 #include "exec/await.h"
 #include "exec/part.h"
 #include "exec/pool.h"
+#include "exec/remote.h"
 #include "thread/thread.h"
 
 enum { ALIGN = 64 };
@@ -52,7 +53,7 @@ static void cancel(const thrum_stream *s, bool running) {
     for (size_t i = 0; i < s->n; i++) {
         thrum_future *future = thrum__stream_slot(s, i)->future;
         if (future && s->remote) /* what was sent stays: its worker would be killed */
-            (void)thrum__task_complete(future, THRUM__TASK_CANCELLED, 0);
+            (void)thrum__remote_cancel_waiting(future);
         else if (future && (running || !thrum_future_running(future)))
             (void)thrum_future_cancel(future);
     }

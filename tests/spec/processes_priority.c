@@ -8,6 +8,7 @@
 #include <string.h>
 #include <thrum/bytes.h>
 #include <thrum/map.h>
+#include <thrum/stream.h>
 
 enum { TASKS = 9, CROWD = 200 };
 
@@ -93,14 +94,13 @@ static void test_none_starves(void **state) {
 
 static void test_cancel(void **state) {
     (void)state;
-    thrum_future *futures[4], *late = NULL;
+    thrum_future *futures[4], *late;
     const thrum_task_opts high = {.priority = 1};
     held_pool(&(thrum_executor_opts){.queue_limit = 4, .overflow = THRUM_OVERFLOW_REFUSE});
     hold_worker();
     for (int i = 0; i < 4; i++)
         futures[i] = submit(i - 1);
     assert_int_equal(turn_submit_with(one.pool, &late, &high), -EAGAIN);
-    assert_null(late);
     for (int i = 0; i < 4; i += 3) {
         assert_true(thrum_future_cancel(futures[i]));
         assert_true(thrum_future_cancel(futures[i]));
@@ -120,8 +120,8 @@ static void test_cancel(void **state) {
 
 /* Those that ended in the queue do not stay there. */
 static void test_many_cancels(void **state) {
-    (void)state;
     enum { N = 5000 };
+    (void)state;
     thrum_executor_stats stats;
     held_pool(&(thrum_executor_opts){.queue_limit = 3});
     hold_worker();
@@ -231,6 +231,32 @@ static void test_a_map_beside_them(void **state) {
         assert_int_equal(results[i], i * i);
     for (int i = 0; i < CROWD; i++)
         assert_in_range(turn_taken(futures[i]), 0, CROWD - 1);
+    free_pool();
+}
+
+static int give_one(void *arg, void *item) {
+    *(int *)item = ++*(int *)arg;
+    return 0;
+}
+
+/* What a map or a stream takes back that was not sent leaves the queue. */
+static void test_what_is_taken_back(void **state) {
+    (void)state;
+    enum { N = 300 };
+    int items[N] = {0}, results[N], i = 0;
+    held_pool(&(thrum_executor_opts){.queue_limit = 100});
+    hold_worker();
+    assert_int_equal(thrum_map(one.pool, square, items, N, sizeof *items, results, sizeof *results,
+                               &(thrum_map_opts){.deadline = thrum_in(0.001)}), -ETIMEDOUT);
+    assert_int_equal(queued(), 0);
+    thrum_stream *stream =
+        thrum_stream_new(one.pool, give_one, &i, square, sizeof(int), sizeof(int), NULL);
+    assert_non_null(stream);
+    assert_int_equal(thrum_stream_next_until(stream, results, thrum_in(0.001)), -ETIMEDOUT);
+    assert_in_range(queued(), 1, 100);
+    thrum_stream_free(stream);
+    assert_int_equal(queued(), 0);
+    open_gate();
     free_pool();
 }
 
@@ -370,4 +396,5 @@ SPEC_TESTS(cmocka_unit_test(test_bad_options), cmocka_unit_test(test_the_end_of_
            cmocka_unit_test(test_who_is_put_back_keeps_its_place),
            cmocka_unit_test(test_with_few_tasks_per_child),
            cmocka_unit_test(test_a_map_beside_them), cmocka_unit_test(test_several_submit),
+           cmocka_unit_test(test_what_is_taken_back),
            cmocka_unit_test(test_a_hundred_thousand));
