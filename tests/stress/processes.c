@@ -22,6 +22,7 @@
 
 #include "entries.h"
 #include "place.h"
+#include "sanitizers.h"
 
 enum { WORKERS = 3, BATCH = 60, KILLS = 300, PROGRAMS = 20 };
 
@@ -241,7 +242,8 @@ int main(int argc, char **argv) {
     seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : (unsigned)time(NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("seed %u\n", seed);
-    int threads = entries("/proc/self/task") + 1; /* the library's timers */
+    /* The library's timers, and ThreadSanitizer's own, which starts with the first of all. */
+    int threads = entries("/proc/self/task") + 1 + SPEC_TSAN;
     for (int i = 0; i < PROGRAMS; i++) /* first, while this is the only thread */
         kill_a_program();
     kill_workers(text ? atoi(text) : KILLS, threads);
