@@ -89,6 +89,10 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
     return 0;
 }
 
+bool thrum__hand_is_quick(const thrum__hand *hand) {
+    return hand->mean > 0 && hand->mean <= SPAN_NS / LEAST;
+}
+
 unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *hand) {
     if (hand->state != THRUM__HAND_READY)
         return 0;

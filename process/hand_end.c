@@ -51,7 +51,7 @@ static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job
     char text[256], end[128];
     bool limit = hand->killed == THRUM__KILL_LIMIT && hand->aim == job->id;
     thrum_failure failure = {.code = -EPIPE, .message = text, .task = job->task.name};
-    if (!limit && job->tries < pool->opts.retries) {
+    if (!limit && job->tries < job->retries) {
         job->tries++;
         requeue(pool, job, again);
         return;
@@ -61,7 +61,7 @@ static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job
     if (limit) {
         failure.code = -ETIMEDOUT;
         snprintf(text, sizeof text, "it ran longer than %g s: worker %.60s_%d (process %d) was killed",
-                 pool->opts.time_limit, pool->name, hand->place, hand->process);
+                 job->time_limit, pool->name, hand->place, hand->process);
     }
     snprintf(end, sizeof end, "%.60s_%d", pool->name, hand->place);
     failure.thread = end;
@@ -125,10 +125,8 @@ static int64_t limit_since(const thrum__hand *hand) {
 }
 
 /* Returns whether the first job, or the item of it that runs, has had its time. */
-static bool too_long(const thrum__processes *pool, thrum__hand *hand, int64_t now) {
-    thrum__job *job = hand->jobs.first;
-    if (pool->opts.time_limit <= 0 ||
-        (double)(now - limit_since(hand)) * 1e-9 <= pool->opts.time_limit)
+static bool too_long(thrum__hand *hand, thrum__job *job, int64_t now) {
+    if (job->time_limit <= 0 || (double)(now - limit_since(hand)) * 1e-9 <= job->time_limit)
         return false;
     uint64_t begun =
         job->progress ? __atomic_load_n(&job->progress->begun, __ATOMIC_RELAXED) : job->begun;
@@ -186,7 +184,7 @@ void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
         again = false;
         if (job && thrum_future_cancelled(job->task.future))
             again = kill_first(pool, hand, job, THRUM__KILL_CANCEL);
-        else if (job && too_long(pool, hand, now))
+        else if (job && too_long(hand, job, now))
             again = kill_first(pool, hand, job, THRUM__KILL_LIMIT);
         else if (!job && hand->state == THRUM__HAND_RETIRING && now - hand->since > GRACE_NS)
             thrum__hand_kill(hand, THRUM__KILL_OTHER);
@@ -200,8 +198,9 @@ int64_t thrum__hand_alarm(const thrum__processes *pool, const thrum__hand *hand)
     int64_t after = INT64_MAX;
     if (hand->state != THRUM__HAND_READY && hand->state != THRUM__HAND_RETIRING)
         return INT64_MAX;
-    if (hand->n_jobs > 0 && pool->opts.time_limit > 0 && pool->opts.time_limit < 1e9)
-        after = (int64_t)(pool->opts.time_limit * 1e9) + 1;
+    double limit = hand->n_jobs > 0 ? hand->jobs.first->time_limit : 0;
+    if (limit > 0 && limit < 1e9)
+        after = (int64_t)(limit * 1e9) + 1;
     else if (hand->n_jobs == 0)
         after = hand->state == THRUM__HAND_READY ? pool->idle_ns : GRACE_NS + 1;
     int64_t since = hand->n_jobs > 0 ? limit_since(hand) : hand->since;

@@ -148,13 +148,23 @@ static int give(thrum__processes *pool, thrum__hand *hand, unsigned most, bool o
     return n;
 }
 
+/* Returns whether no other worker can come that would be idle. */
+static bool all_ready(const thrum__processes *pool) {
+    for (int i = 0; i < pool->max_workers; i++)
+        if (pool->hands[i].state != THRUM__HAND_READY)
+            return false;
+    return true;
+}
+
 void thrum__processes_dispatch(thrum__processes *pool, bool own) {
     int n = 0;
     for (int i = 0; i < pool->max_workers && thrum__queue_has(pool); i++)
         if (pool->hands[i].n_jobs == 0)
             n += give(pool, &pool->hands[i], 1, own);
+    bool all = all_ready(pool);
     for (int i = 0; i < pool->max_workers && thrum__queue_has(pool); i++)
-        n += give(pool, &pool->hands[i], UINT32_MAX, own);
+        if (all || thrum__hand_is_quick(&pool->hands[i]))
+            n += give(pool, &pool->hands[i], UINT32_MAX, own);
     thrum__processes_count_waiting(pool, -n);
 }
 

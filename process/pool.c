@@ -220,11 +220,13 @@ static int take(thrum__processes *pool, const thrum__remote_task *task) {
     thrum__job *job = malloc(sizeof *job);
     if (!job)
         return -ENOMEM;
-    *job = (thrum__job){.task = *task, .index = (uint32_t)index, .rank.priority = task->priority};
+    *job = (thrum__job){.task = *task, .index = (uint32_t)index, .rank.priority = task->priority,
+                        .time_limit = task->time_limit > 0 ? task->time_limit : pool->opts.time_limit,
+                        .retries = task->retries ? task->retries : pool->opts.retries};
     if (!task->type)
         job->progress = ((const thrum__items *)task->args)->progress;
     bool pumps = false;
-    int bad = thrum__job_call(task, pool->opts.retries > 0, &job->call);
+    int bad = thrum__job_call(task, job->retries > 0, &job->call);
     if (bad != 0) {
         free(job);
         return bad;

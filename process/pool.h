@@ -30,6 +30,8 @@ typedef struct thrum__job {
     bool taken; /* its result was taken, but for its callbacks */
     const thrum__items_progress *progress; /* of a part of a map; else NULL */
     uint64_t begun; /* items of that, when it was last looked at */
+    double time_limit; /* 0 none */
+    int retries;
     bool counted; /* among `waiting`, though its task ended after it had been sent */
     thrum__rank rank; /* with a priority: in the queue */
 } thrum__job;
@@ -260,6 +262,9 @@ bool thrum__job_drop(thrum__processes *pool, thrum__job *job);
 
 /* Starts a process for `hand`. Returns 0 or a negative errno. */
 int thrum__hand_start(thrum__processes *pool, thrum__hand *hand);
+
+/* Returns whether its tasks are known to be so short that one behind another does not wait long. */
+bool thrum__hand_is_quick(const thrum__hand *hand);
 
 /* Returns how many more jobs `hand` may get now. */
 unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *hand);

@@ -94,7 +94,11 @@ typedef struct thrum_task_opts {
                    * that */
     thrum_deadline deadline; /* by when the task must have started; zero or THRUM_NEVER: none */
     const char *name;        /* copied; in failures and thrum_dump() */
-    void *reserved[4];       /* must be zero */
+    double time_limit;       /* seconds that the task may run; 0: as its pool says. For processes
+                              * only, see thrum/processes.h: a thread cannot be ended, -ENOTSUP */
+    int retries;             /* how often it is tried again when its worker process died: it is
+                              * idempotent; 0: as its pool says. Means nothing for threads */
+    void *reserved[2];       /* must be zero */
 } thrum_task_opts;
 
 /* As thrum_submit(), with options. Priority: of what has not started the highest starts first,

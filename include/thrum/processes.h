@@ -32,7 +32,7 @@
  * those without. None passes those that are on their way. Deadline: a task that was not sent by then
  * fails with -ETIMEDOUT; so does one that was sent, and is put back later than that, since its
  * worker has died. One that runs past its deadline is not told: `time_limit` is for that. Name: in
- * the worker too.
+ * the worker too. `time_limit` and `retries`: for this task in place of those of the pool.
  *
  * A task whose worker dies fails with -EPIPE, saying how
  * the worker died; those behind it run on another worker. thrum_future_cancel() cancels a running task too: its worker is

@@ -36,6 +36,8 @@ typedef struct thrum__remote_task {
     bool named;                  /* that is by its user: who runs the task is to be told */
     int priority;                /* of thrum_task_opts */
     int64_t deadline;            /* for a wait in submit(); INT64_MAX none */
+    double time_limit;           /* of thrum_task_opts, as `retries`; 0: as the backend says */
+    int retries;
     const thrum_task_type *type; /* NULL: items, of this function */
     int (*fn)(const void *item, void *result);
     const void *args;

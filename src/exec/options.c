@@ -3,6 +3,7 @@
 #include "exec/options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,20 +148,29 @@ bool thrum__ranked_forbids(thrum_executor *pool, thrum_future *task, bool *taken
     return !*taken;
 }
 
-bool thrum__options_usable(const thrum_task_opts *opts) {
-    for (size_t i = 0; i < sizeof opts->reserved / sizeof opts->reserved[0]; i++) {
-        if (opts->reserved[i]) {
-            thrum__complain("thrum_submit_with: a reserved option is not zero");
-            return false;
-        }
+int thrum__options_check(const thrum_task_opts *opts, bool remote) {
+    const char *bad = NULL;
+    for (size_t i = 0; i < sizeof opts->reserved / sizeof opts->reserved[0]; i++)
+        if (opts->reserved[i])
+            bad = "a reserved option is not zero";
+    if (isnan(opts->time_limit) || opts->time_limit < 0)
+        bad = "time_limit is negative or not a number";
+    if (opts->retries < 0)
+        bad = "retries is negative";
+    int rc = bad ? -EINVAL : 0;
+    if (rc == 0 && opts->time_limit > 0 && !remote) {
+        bad = "time_limit: a thread cannot be ended, only a process";
+        rc = -ENOTSUP;
     }
-    return true;
+    if (bad)
+        thrum__complain("thrum_submit_with: %s", bad);
+    return rc;
 }
 
 int thrum__submit_with(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                        uint32_t flags, const thrum_task_opts *opts) {
     thrum__options *options = NULL;
-    int rc = !opts || thrum__options_usable(opts) ? 0 : -EINVAL;
+    int rc = opts ? thrum__options_check(opts, false) : 0;
     if (rc == 0 && opts && !(options = thrum__options_new(opts)))
         rc = -ENOMEM;
     if (rc == 0)

@@ -30,8 +30,9 @@ struct thrum__options {
 /* Returns a block, NULL without memory. `opts` may be NULL. */
 thrum__options *thrum__options_new(const thrum_task_opts *opts);
 
-/* Returns whether what is reserved in `opts` is zero; says so, if it is not. */
-bool thrum__options_usable(const thrum_task_opts *opts);
+/* Returns 0 if `opts` can be; else -EINVAL or -ENOTSUP, having said why. `remote`: the pool has a
+ * backend. */
+int thrum__options_check(const thrum_task_opts *opts, bool remote);
 
 /* Lets the record of a task that nobody else knows yet have its options. */
 void thrum__options_add(thrum_future *task, thrum__options *options);

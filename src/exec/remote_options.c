@@ -100,10 +100,10 @@ static thrum_future *new_record(thrum_executor *pool, int refs, void *(*fn)(void
 static int options_of(const thrum_task_opts *opts, thrum__options **options) {
     if (!opts)
         return 0;
-    if (!thrum__options_usable(opts))
-        return -EINVAL;
-    *options = thrum__options_new(opts);
-    return *options ? 0 : -ENOMEM;
+    int rc = thrum__options_check(opts, true);
+    if (rc == 0 && !(*options = thrum__options_new(opts)))
+        rc = -ENOMEM;
+    return rc;
 }
 
 static void add_options(thrum__remote_task *task, thrum__options *options) {
@@ -131,8 +131,11 @@ int thrum__remote_submit_with(thrum_executor *pool, thrum_future **out, void *(*
         return rc != 0 ? rc : -ENOMEM;
     }
     task.deadline = INT64_MAX;
-    if (options)
+    if (options) {
         add_options(&task, options);
+        task.time_limit = opts->time_limit;
+        task.retries = opts->retries;
+    }
     rc = timed ? submit_timed(pool, &task) : pool->backend->submit(pool->remote, &task);
     if (rc != 0)
         drop(task.future, refs);

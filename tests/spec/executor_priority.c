@@ -240,7 +240,7 @@ static void test_who_waits_runs_the_very_task(void **state) {
 static spec_end end;
 
 static int refuse(void) {
-    thrum_task_opts opts = {.reserved = {0, 0, 0, &end}};
+    thrum_task_opts opts = {.reserved = {0, &end}};
     thrum_future *future = NULL;
     one_worker();
     if (thrum_submit_with(one.pool, &future, note, NULL, &opts) != -EINVAL || future)

@@ -314,7 +314,7 @@ static void test_a_hundred_thousand(void **state) {
 static spec_end end;
 
 static int refuse(void) {
-    thrum_task_opts opts = {.reserved = {0, 0, 0, &end}};
+    thrum_task_opts opts = {.reserved = {0, &end}};
     thrum_future *future = NULL;
     held_pool(&(thrum_executor_opts){0});
     if (turn_submit_with(one.pool, &future, &opts) != -EINVAL || future)
