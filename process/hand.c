@@ -116,6 +116,7 @@ static int put_call(thrum__hand *hand, const thrum__job *job) {
 
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job) {
     job->id = ++pool->next_id;
+    job->begun = 0;
     int rc = 0;
     if (job->task.named && !thrum__frame_put(&hand->out, THRUM__FRAME_NAME, 0, job->id, job->task.name,
                                              strlen(job->task.name) + 1))

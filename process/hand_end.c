@@ -128,9 +128,8 @@ static int64_t limit_since(const thrum__hand *hand) {
 static bool too_long(thrum__hand *hand, thrum__job *job, int64_t now) {
     if (job->time_limit <= 0 || (double)(now - limit_since(hand)) * 1e-9 <= job->time_limit)
         return false;
-    uint64_t begun =
-        job->progress ? __atomic_load_n(&job->progress->begun, __ATOMIC_RELAXED) : job->begun;
-    if (begun == job->begun)
+    uint64_t begun = job->progress ? __atomic_load_n(&job->progress->begun, __ATOMIC_RELAXED) : 0;
+    if (begun <= 1 || begun == job->begun)
         return true;
     job->begun = begun;
     hand->moved = now;

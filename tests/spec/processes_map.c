@@ -206,6 +206,16 @@ static void test_time_limit(void **state) {
     thrum_executor_free(pool);
 }
 
+/* One that is alone has it once, and no more. */
+static void test_time_limit_of_one_item(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_of(1, &(thrum_processes_opts){.time_limit = 2});
+    assert_int_equal(thrum_map(pool, process_of, NULL, 1, 0, (int[1]){0}, sizeof(int), NULL), 0);
+    int64_t in = thrum_in(3.8).ns;
+    assert_int_equal(thrum_map(pool, last_until, &in, 1, sizeof in, NULL, 0, NULL), -ETIMEDOUT);
+    thrum_executor_free(pool);
+}
+
 static int die_at(const void *item, void *result) {
     int how = *(const int *)item;
     *(int *)result = 7;
@@ -338,6 +348,7 @@ SPEC_TESTS(cmocka_unit_test(test_all_items), cmocka_unit_test(test_items_run_els
            cmocka_unit_test(test_the_first_failure_and_all_codes),
            cmocka_unit_test(test_what_was_raised_is_raised_again),
            cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline), cmocka_unit_test(test_time_limit),
+           cmocka_unit_test(test_time_limit_of_one_item),
            cmocka_unit_test(test_a_worker_that_dies), cmocka_unit_test(test_large_results),
            cmocka_unit_test(test_an_answer_that_is_nonsense),
            cmocka_unit_test(test_refusals_and_initializers));
