@@ -16,7 +16,7 @@
 typedef struct thrum__known_segment {
     uint64_t number;
     thrum_shared *shared; /* NULL: it could not be mapped yet */
-    int fd;               /* that being so, else -1 */
+    int fd;               /* that being so, else -1: with neither it is to be forgotten as it comes */
 } segment;
 
 int thrum__told_open(thrum__told *told) {
@@ -117,11 +117,18 @@ void thrum__told_forget(thrum__told *told, thrum__buffer *out) {
     told->closed = closed;
 }
 
-static bool has(const thrum__known *known, uint64_t number) {
+static segment *find(const thrum__known *known, uint64_t number) {
     for (size_t i = 0; i < known->n; i++)
         if (known->all[i].number == number)
-            return true;
-    return false;
+            return &known->all[i];
+    return NULL;
+}
+
+static void forget(thrum__known *known, segment *it) {
+    thrum_shared_close(it->shared);
+    if (it->fd >= 0)
+        close(it->fd);
+    *it = known->all[--known->n];
 }
 
 /* Returns whether there is room for one more. */
@@ -163,14 +170,19 @@ static int receive(thrum__known *known) {
         memcpy(&made.fd, CMSG_DATA(head), sizeof made.fd);
     while (recv(known->socket, &made.number, sizeof made.number, 0) < 0 && errno == EINTR)
         continue; /* the system closes the descriptor that is in it */
+    segment *forgotten = find(known, made.number);
     known->all[known->n++] = made;
+    if (forgotten) {
+        forget(known, &known->all[known->n - 1]);
+        forget(known, forgotten);
+    }
     return 0;
 }
 
 /* Until it has come: it was sent before. */
 static int await(thrum__known *known, uint64_t number) {
     int rc = 0;
-    while (rc == 0 && !has(known, number))
+    while (rc == 0 && !find(known, number))
         rc = receive(known);
     return rc;
 }
@@ -201,15 +213,8 @@ void *thrum__known_at(thrum__known *known, const thrum__errand_ref *ref, size_t 
 }
 
 void thrum__known_forget(thrum__known *known, uint64_t number) {
-    if (await(known, number) != 0)
-        return;
-    for (size_t i = 0; i < known->n; i++) {
-        if (known->all[i].number != number)
-            continue;
-        thrum_shared_close(known->all[i].shared);
-        if (known->all[i].fd >= 0)
-            close(known->all[i].fd);
-        known->all[i] = known->all[--known->n];
-        return;
-    }
+    if (await(known, number) == 0)
+        forget(known, find(known, number));
+    else if (make_room(known))
+        known->all[known->n++] = (segment){.number = number, .fd = -1};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that behave badly: each harms itself, and nothing else. */
+#include "entries.h"
 #include "place.h"
 #include "process_pool.h"
 #include "spec.h"
@@ -66,6 +67,10 @@ THRUM_TASK(int, limit_descriptors, (int, limited)) {
     limit.rlim_cur = limited ? (rlim_t)first : limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+THRUM_TASK(int, count_descriptors) { return entries("/proc/self/fd"); }
+
+THRUM_TASK(void, touch, (char *, at)) { *at = 1; }
 
 /* From here on there is room for little more than what there is. */
 static int little_memory(void *arg) {
@@ -201,6 +206,47 @@ static void test_no_descriptors_in_a_worker(void **state) {
     still_works(pool);
 }
 
+/* Returns the code of the failure. */
+static int touch_new_memory(thrum_executor *pool) {
+    thrum_shared *shared;
+    thrum_future *f;
+    assert_int_equal(thrum_shared_create(&shared, NULL, 64, NULL), 0);
+    assert_int_equal(touch_submit(pool, &f, thrum_shared_memory(shared)), 0);
+    int rc = touch_result(f);
+    thrum_future_free(f);
+    thrum_shared_close(shared);
+    return rc;
+}
+
+/* Calls it, which tells the worker what was closed meanwhile. Returns how many descriptors it has. */
+static int descriptors(thrum_executor *pool) {
+    static large b;
+    thrum_future *f;
+    int n = 0, value;
+    assert_int_equal(first_of_large_submit(pool, &f, b), 0);
+    assert_int_equal(first_of_large_result(f, &value), 0);
+    thrum_future_free(f);
+    assert_int_equal(count_descriptors_submit(pool, &f), 0);
+    assert_int_equal(count_descriptors_result(f, &n), 0);
+    thrum_future_free(f);
+    return n;
+}
+
+/* What was closed before a worker could take it in does not stay in it. */
+static void test_forgotten_before_it_came(void **state) {
+    (void)state;
+    spec_skip_under_emulation("limits the emulator");
+    thrum_executor *pool = pool_with(1, NULL, NULL);
+    int before = descriptors(pool);
+    assert_int_equal(limited(pool, 1), 0);
+    assert_int_equal(touch_new_memory(pool), -ENOMEM);
+    (void)descriptors(pool);
+    assert_int_equal(limited(pool, 0), 0);
+    assert_int_equal(touch_new_memory(pool), 0);
+    assert_int_equal(descriptors(pool), before);
+    still_works(pool);
+}
+
 static int told[2], let_go[2]; /* pipes, of the parent */
 
 static int of_parent(int parent, int fd, int flags) {
@@ -265,4 +311,5 @@ SPEC_TESTS(cmocka_unit_test(test_exit_in_a_task),
            cmocka_unit_test(test_a_task_that_closes_everything),
            cmocka_unit_test(test_a_promise_of_much), cmocka_unit_test(test_no_memory_in_a_worker),
            cmocka_unit_test(test_no_descriptors_in_a_worker),
+           cmocka_unit_test(test_forgotten_before_it_came),
            cmocka_unit_test(test_a_cancel_hits_nobody_else));
