@@ -76,17 +76,20 @@ def find_first(path, always=False):
 
 
 def run_script(path):
-    path = os.path.join(os.getcwd(), path)
+    try:
+        path = os.path.join(os.getcwd(), path)
+    except OSError:  # the folder is gone
+        pass
     if pkgutil.get_importer(path) is not None:  # a directory, or a zip file
         find_first(path, always=True)
         run_main('__main__', False)
         return
-    find_first(os.path.dirname(os.path.realpath(path)))
     try:
         with open(path, 'rb') as file:
             text = file.read()
     except OSError as error:
         refuse(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}")
+    find_first(os.path.dirname(os.path.realpath(path)))
     run(text, path, path)
 
 

@@ -83,6 +83,14 @@ class MainTests(unittest.TestCase):
                 self.assertEqual(self.same(*args).returncode, 0)
         self.same('-c', 'import sys; print(sys.path[0])')
 
+    def test_the_current_folder_is_gone(self):
+        start = ('import os, sys\nos.mkdir("gone")\nos.chdir("gone")\nos.rmdir("../gone")\n'
+                 'os.execv(sys.executable, [sys.executable, *sys.argv[1:]])')
+        for args in ((), ('-m', 'thrum')):
+            with self.subTest(args):
+                done = self.run_python('-c', start, *args, self.script, 'a')
+                self.assertEqual((done.returncode, done.stdout), (0, "0\n1\n2\n['a'] __main__ True\n"))
+
     def test_folder_and_zip(self):
         os.mkdir(os.path.join(self.folder, 'app'))
         self.write('app/__main__.py', 'import sys\nprint(sys.argv, sys.path[0], __name__, __package__)')
