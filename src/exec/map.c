@@ -209,7 +209,9 @@ static bool stopped(mapping *map) {
  * how many are worth the taking. Returns the time. */
 static int64_t adapt(member *self, int64_t began) {
     int64_t now = thrum__strand_now(), took = now - began;
-    self->least = took < LEAST_NS ? self->largest : (size_t)((uint64_t)self->largest * LEAST_NS / (uint64_t)took) + 1;
+    self->least = took < LEAST_NS
+                      ? self->largest
+                      : (size_t)((uint64_t)self->largest * LEAST_NS / (uint64_t)took) + 1;
     if (took < SHORT_NS)
         self->largest *= 2;
     else if (took > LONG_NS && self->largest > 1)
