@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's queue of its own: Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005),
- * with the orderings of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013, figure 1) as ordered
- * accesses instead of fences. It does not grow: what finds no room goes to the injector of the
- * pool. Owner: push, pop. Anybody: steal. */
+/* A worker's queue of its own: Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005,
+ * pages 21-28), with the orderings of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013, figure 1) as
+ * ordered accesses instead of fences. It does not grow: what finds no room goes to the injector of
+ * the pool. Owner: push, pop. Anybody: steal. */
 #ifndef THRUM_EXEC_DEQUE_H
 #define THRUM_EXEC_DEQUE_H
 
