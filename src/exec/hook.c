@@ -10,6 +10,7 @@
 
 #include <thrum/thread.h>
 
+#include "base/panic.h"
 #include "exec/await.h"
 #include "exec/part.h"
 #include "exec/pool.h"
@@ -228,6 +229,10 @@ static const thrum__hook_ops callback_ops = {.call = call, .drop = drop};
 
 int thrum_future_add_done_callback(thrum_future *future, void (*fn)(thrum_future *, void *),
                                    void *arg) {
+    if (!fn) {
+        thrum__complain("thrum_future_add_done_callback: fn is NULL");
+        return -EINVAL;
+    }
     if (!thrum__task_done(future))
         thrum__task_settle(future);
     if (!thrum__task_done(future)) {

@@ -228,6 +228,15 @@ static void test_callbacks(void **state) {
     assert_string_equal(seen_message, "callback");
 }
 
+static void test_a_callback_is_a_function(void **state) {
+    (void)state;
+    thrum_future *promise = thrum_future_new();
+    assert_int_equal(thrum_future_add_done_callback(promise, NULL, NULL), -EINVAL);
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    assert_int_equal(thrum_future_add_done_callback(promise, NULL, NULL), -EINVAL); /* done, too */
+    thrum_future_free(promise);
+}
+
 static void test_a_callback_reads_the_failure(void **state) {
     (void)state;
     begin(1);
@@ -363,6 +372,7 @@ SPEC_TESTS(cmocka_unit_test(test_states_of_a_task), cmocka_unit_test(test_a_fail
            cmocka_unit_test(test_an_unread_failure_is_reported_once),
            cmocka_unit_test(test_a_handle_dropped_early), cmocka_unit_test(test_cancel),
            cmocka_unit_test(test_cancel_of_what_runs), cmocka_unit_test(test_callbacks),
+           cmocka_unit_test(test_a_callback_is_a_function),
            cmocka_unit_test(test_a_callback_reads_the_failure), cmocka_unit_test(test_promises),
            cmocka_unit_test(test_many_wait_for_one), cmocka_unit_test(test_waitable),
            cmocka_unit_test(test_pthread_exit_in_a_task), cmocka_unit_test(test_foreign_threads));
