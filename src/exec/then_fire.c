@@ -43,16 +43,17 @@ typedef struct firing {
     thrum_executor *pinned; /* NULL: none */
 } firing;
 
+/* What comes last may call the excepthook, which may never come back: nothing is held then. */
 static void fired(void *arg) {
     firing *at = arg;
-    if (at->source)
-        thrum__task_unref(at->source);
-    if (at->out)
-        thrum__task_unref(at->out);
-    if (at->held)
-        thrum__then_drop(at->it, at->held);
     if (at->pinned)
         unpin(at->pinned);
+    if (at->source)
+        thrum__task_unref(at->source);
+    if (at->held)
+        thrum__then_drop(at->it, at->held);
+    if (at->out)
+        thrum__task_unref(at->out);
 }
 
 /* A continuation that runs in the middle of something else: a part, so that exit() finds its

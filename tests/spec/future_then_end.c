@@ -275,6 +275,35 @@ static void test_pthread_exit_of_who_cancels(void **state) {
     }
 }
 
+static void end_in_hook(const thrum_failure *failure, void *arg) {
+    report(failure, arg);
+    pthread_exit(arg);
+}
+
+/* Nobody has the future of what a closed pool refuses, so the hook is told by who completes the
+ * promise. The pool was kept for that thread until then. */
+static void test_pthread_exit_when_the_pool_refuses(void **state) {
+    (void)state;
+    spec_needs_os("pthread_exit");
+    begin(1);
+    thrum_set_excepthook(end_in_hook, NULL);
+    thrum_thread *thread = NULL;
+    thrum_future *promise = thrum_future_new();
+    thrum_future *busy = submit(wait_for_go, NULL);
+    thrum_event_wait(&started);
+    assert_int_equal(thrum_future_then(promise, NULL, pool, add, NULL), 0);
+    assert_int_equal(thrum_executor_shutdown(pool, false, false), 0);
+    assert_int_equal(thrum_thread_start(&thread, keep, promise, NULL), 0);
+    assert_int_equal(thrum_thread_join(thread, NULL), -ECANCELED);
+    assert_int_equal(n_reported, 1);
+    assert_int_equal(reported_code, -ESHUTDOWN);
+    thrum_thread_free(thread);
+    thrum_event_set(&go);
+    thrum_future_free(busy);
+    thrum_future_free(promise);
+    end();
+}
+
 static thrum_future *forked[3];
 
 static int look_in_child(void) {
@@ -312,4 +341,5 @@ SPEC_TESTS(cmocka_unit_test(test_a_pool_that_ends_before),
            cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_a_broken_pool),
            cmocka_unit_test(test_pthread_exit), cmocka_unit_test(test_pthread_exit_of_who_cancels),
+           cmocka_unit_test(test_pthread_exit_when_the_pool_refuses),
            cmocka_unit_test(test_in_the_child_of_a_fork));
