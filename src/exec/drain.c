@@ -75,6 +75,17 @@ void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool) {
     it->pool = pool;
 }
 
+bool thrum__pinned_here(const thrum_executor *pool) {
+    for (thrum__frame *frame = thrum__frame_current(); frame; frame = frame->outer) {
+        if (frame->executing != THRUM__PART)
+            continue;
+        thrum__part *part = THRUM__MEMBER(thrum__part, frame, frame);
+        if (part->desert == desert && THRUM__MEMBER(thrum__pinned, part, part)->pool == pool)
+            return true;
+    }
+    return false;
+}
+
 void thrum__held_end(void *part) { thrum__part_end(part); }
 
 void thrum__held_begin(thrum__part *part, thrum_executor *pool) {

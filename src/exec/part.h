@@ -64,6 +64,10 @@ typedef struct thrum__pinned {
 void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool);
 void thrum__pinned_end(void *it);
 
+/* Returns whether the current strand is in the middle of that with `pool`, whose end it would wait
+ * for in vain: does not look into it. */
+bool thrum__pinned_here(const thrum_executor *pool);
+
 /* The same for who has taken a slot of `pool` that is no worker's, as long as it has that: callbacks
  * and the excepthook too may wait, which leaves it, or never come back, which gives it back. */
 void thrum__held_begin(thrum__part *part, thrum_executor *pool);

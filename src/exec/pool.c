@@ -15,6 +15,7 @@
 #include "base/fork.h"
 #include "base/panic.h"
 #include "base/quota.h"
+#include "exec/part.h"
 #include "exec/remote.h"
 #include "exec/then.h"
 #include "thread/thread.h"
@@ -199,7 +200,7 @@ static void free_closed(void *arg) {
 void thrum_executor_free(thrum_executor *pool) {
     if (!pool)
         return;
-    if (thrum__pool_inside(pool))
+    if (thrum__pool_inside(pool) || thrum__pinned_here(pool))
         thrum__panic("thrum_executor_free: a task of pool \"%s\" frees it", pool->name_prefix);
     if (!thrum__pool_gone(pool)) {
         thrum__pool_close(pool, false);

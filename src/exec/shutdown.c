@@ -8,6 +8,7 @@
 #include <thrum/executor.h>
 
 #include "base/fork.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "exec/remote.h"
 #include "thread/thread.h"
@@ -161,7 +162,9 @@ static int shut_down(thrum_executor *pool, bool cancel, int64_t deadline, bool i
     thrum__pool_close(pool, cancel);
     if (deadline == INT64_MIN)
         return 0;
-    return thrum__pool_inside(pool) ? -EDEADLK : thrum__pool_wait(pool, deadline, interruptible);
+    if (thrum__pool_inside(pool) || thrum__pinned_here(pool))
+        return -EDEADLK;
+    return thrum__pool_wait(pool, deadline, interruptible);
 }
 
 int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures) {

@@ -281,6 +281,32 @@ static thrum_executor_stats submit_together(size_t limit, bool blocked) {
     return stats;
 }
 
+static int shut_down; /* what that returned */
+
+static void shut_down_and_wait(const thrum_failure *failure, void *pool) {
+    (void)failure;
+    shut_down = thrum_executor_shutdown(pool, true, false);
+}
+
+static void *raise_unread(void *arg) {
+    thrum_raise(-EIO, "nobody reads it");
+    return arg;
+}
+
+/* The excepthook is called by who has run the task, which the end waits for. */
+static void test_who_runs_what_it_submits_cannot_wait_for_the_end(void **state) {
+    (void)state;
+    thrum_future *futures[3];
+    thrum_executor *pool = limited(THRUM_OVERFLOW_CALLER_RUNS);
+    fill(pool, futures);
+    shut_down = 0;
+    thrum_set_excepthook(shut_down_and_wait, pool);
+    assert_int_equal(thrum_submit(pool, NULL, raise_unread, NULL), 0);
+    thrum_set_excepthook(NULL, NULL);
+    assert_int_equal(shut_down, -EDEADLK);
+    finish(pool, futures);
+}
+
 /* They neither run what there is room for, nor pass the limit by more than one each. */
 static void test_caller_runs_counts_room(void **state) {
     (void)state;
@@ -299,4 +325,5 @@ SPEC_TESTS(cmocka_unit_test(test_overflow_refuse), cmocka_unit_test(test_overflo
            cmocka_unit_test(test_a_large_limit_and_caller_runs),
            cmocka_unit_test(test_caller_runs_leaves_no_worker_idle),
            cmocka_unit_test(test_caller_runs_beside_all_workers),
+           cmocka_unit_test(test_who_runs_what_it_submits_cannot_wait_for_the_end),
            cmocka_unit_test(test_caller_runs_counts_room));
