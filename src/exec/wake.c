@@ -103,10 +103,7 @@ static int decide(thrum_executor *pool, bool first, bool failed, thrum__worker *
 /* Lets go of the thread that was in this place before, and of its stack, if it is gone by now. */
 static void let_go(thrum__worker *worker) {
     thrum_thread *thread = worker->thread;
-    if (!thread || thrum_thread_is_alive(thread))
-        return;
-    thrum__thread_reap(thread, false);
-    if (!thread->reaped)
+    if (!thread || thrum_thread_is_alive(thread) || !thrum__thread_reap(thread, false))
         return;
     worker->thread = NULL;
     thrum_thread_free(thread);

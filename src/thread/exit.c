@@ -77,7 +77,7 @@ static void print_notice(void) {
 static int wait_for_one(thrum_thread *thread, int64_t deadline) {
     int rc = thrum__thread_wait(thread, deadline, false, true);
     if (rc == 0 && !thrum_thread_is_alive(thread))
-        thrum__thread_reap(thread, true);
+        (void)thrum__thread_reap(thread, true);
     thrum_thread_free(thread);
     return rc == 0 ? -EAGAIN : rc;
 }

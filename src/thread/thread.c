@@ -71,16 +71,18 @@ int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptibl
     return 0;
 }
 
-void thrum__thread_reap(thrum_thread *thread, bool wait) {
+bool thrum__thread_reap(thrum_thread *thread, bool wait) {
     if (!thread->started_here || thread->generation != thrum__fork_generation())
-        return;
+        return false;
     if (wait)
         thrum_lock_acquire(&thread->reaping);
     else if (!thrum_lock_try_acquire(&thread->reaping))
-        return;
+        return false;
     if (!thread->reaped)
         thread->reaped = thread->own.ops->reap(&thread->own, wait);
+    bool reaped = thread->reaped;
     thrum_lock_release(&thread->reaping);
+    return reaped;
 }
 
 void thrum__thread_cancelled(thrum_thread *thread) {
@@ -240,7 +242,7 @@ static int join(thrum_thread *thread, int64_t deadline, bool interruptible, void
     if (rc != 0)
         return rc;
     if (has_ended(thread))
-        thrum__thread_reap(thread, deadline == INT64_MAX);
+        (void)thrum__thread_reap(thread, deadline == INT64_MAX);
     if (result)
         *result = thread->result;
     return thread->failure.code;

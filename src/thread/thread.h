@@ -68,8 +68,9 @@ void thrum__thread_exempt(thrum_thread *thread);
  * exempt. */
 int thrum__thread_wait(thrum_thread *thread, int64_t deadline, bool interruptible, bool exempt_too);
 
-/* Waits (if `wait`; else tries) until the stack of the ended `thread` is gone. */
-void thrum__thread_reap(thrum_thread *thread, bool wait);
+/* Waits (if `wait`; else tries) until the stack of the ended `thread` is gone. Returns whether it
+ * is; false too where that cannot be known, or another thread waits for it. */
+bool thrum__thread_reap(thrum_thread *thread, bool wait);
 
 /* Fills the failure of a thread that ended otherwise than by returning: -ECANCELED. */
 void thrum__thread_cancelled(thrum_thread *thread);

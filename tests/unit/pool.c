@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "exec/pool.h"
+#include "thread/thread.h"
 
 static void *nothing(void *arg) { return arg; }
 
@@ -124,7 +125,33 @@ static void test_threads_that_are_gone_are_let_go_of(void **state) {
     thrum_executor_free(pool);
 }
 
+/* Who joins it may be in the middle of that: what says so is read under its lock. */
+static void test_a_thread_that_another_joins_is_kept(void **state) {
+    (void)state;
+    thrum_future *future;
+    void *before = NULL;
+    thrum_executor *pool =
+        thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .idle_timeout = 1e-6});
+    assert_int_equal(thrum_submit(pool, NULL, nothing, NULL), 0);
+    while (thrum__pool_queued(pool) != 0 || !thrum__pool_at_rest(pool) ||
+           thrum_thread_is_alive(pool->workers[0]->thread))
+        spec_yield();
+    thrum_thread *thread = pool->workers[0]->thread;
+    thrum_lock_acquire(&thread->reaping);
+    thread->reaped = thread->own.ops->reap(&thread->own, true);
+    assert_true(thread->reaped);
+    assert_int_equal(thrum_submit(pool, &future, has_one_before, NULL), 0);
+    while (!thrum_future_done(future))
+        spec_yield();
+    thrum_lock_release(&thread->reaping);
+    assert_int_equal(thrum_future_result(future, &before), 0);
+    assert_ptr_equal(before, thread);
+    thrum_future_free(future);
+    thrum_executor_free(pool);
+}
+
 SPEC_TESTS(cmocka_unit_test(test_a_freed_pool_gives_no_slot),
            cmocka_unit_test(test_a_crowd_lets_nobody_in),
            cmocka_unit_test(test_threads_that_are_gone_are_let_go_of),
+           cmocka_unit_test(test_a_thread_that_another_joins_is_kept),
            cmocka_unit_test(test_a_worker_without_a_slot_keeps_none));
