@@ -79,8 +79,8 @@ THRUM_API bool thrum_cancel_requested(void);
  * this one, if it is done already. Callbacks run in the order they were added. `future` is borrowed
  * during the call, and its failure counts as read. A failure of fn (thrum_raise()) goes to the
  * excepthook. One that ends its thread (pthread_exit()) does not keep the others from being called.
- * Of a promise that is freed before it is completed no callback is called. Returns 0, -EINVAL (fn is
- * NULL; named on stderr) or -ENOMEM. Any thread. */
+ * Of a promise that is freed before it is completed no callback is called. Returns 0, -EINVAL (fn
+ * is NULL; named on stderr) or -ENOMEM. Any thread. */
 THRUM_API int thrum_future_add_done_callback(thrum_future *future,
                                              void (*fn)(thrum_future *future, void *arg),
                                              void *arg);

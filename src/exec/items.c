@@ -84,8 +84,8 @@ static void note_lowest(uint64_t *failed, uint64_t index) {
         continue;
 }
 
-bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item, void *result,
-                           uint64_t index, uint64_t *failed, bool unordered) {
+bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item,
+                           void *result, uint64_t index, uint64_t *failed, bool unordered) {
     if (failed && failed_before(failed, index, unordered))
         return false;
     int code = fn(item, result);
@@ -102,7 +102,8 @@ static void run_single(int (*fn)(const void *item, void *result), const thrum__i
     uint64_t *failed = items->watch ? &items->watch->failed : NULL;
     memset(result, 0, items->result_size);
     if (items->streamed)
-        answer->ran = thrum__items_streamed(fn, item, result, items->index, failed, items->unordered);
+        answer->ran = thrum__items_streamed(fn, item, result, items->index, failed,
+                                            items->unordered);
     else
         thrum__items_call(fn, item, result);
 }

@@ -69,11 +69,11 @@ static inline char *thrum__answer_results(thrum__answer *answer, size_t n) {
 /* Calls fn; the current task fails with its code. */
 void thrum__items_call(int (*fn)(const void *item, void *result), const void *item, void *result);
 
-/* The same for the item `index` of a stream. `failed`: the lowest index that has failed, relaxed, UINT64_MAX none; or NULL:
- * no failure stops anything. Returns false, nothing being done, if the item is not to be started: one of a lower index
- * has failed, or any if `unordered`. */
-bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item, void *result,
-                           uint64_t index, uint64_t *failed, bool unordered);
+/* The same for the item `index` of a stream. `failed`: the lowest index that has failed, relaxed,
+ * UINT64_MAX none; or NULL: no failure stops anything. Returns false, nothing being done, if the
+ * item is not to be started: one of a lower index has failed, or any if `unordered`. */
+bool thrum__items_streamed(int (*fn)(const void *item, void *result), const void *item,
+                           void *result, uint64_t index, uint64_t *failed, bool unordered);
 
 /* Calls fn for the items, in the frame of the current task, and fills the answer, whose size
  * fits. */

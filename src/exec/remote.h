@@ -44,8 +44,8 @@ extern thrum__raw_lock thrum__remote_lock;
 /* The timer of such a task, whose reference goes with this. */
 void thrum__remote_deadline(thrum_future *task);
 
-/* Submits fn for the one item that `head` describes, whose bytes stand at `item`. `name` lives for ever; NULL none.
- * `opts` may be NULL. */
+/* Submits fn for the one item that `head` describes, whose bytes stand at `item`. `name` lives
+ * for ever; NULL none. `opts` may be NULL. */
 int thrum__bytes_submit_remote(thrum_executor *pool, thrum_future **out,
                                int (*fn)(const void *item, void *result), const thrum__items *head,
                                const void *item, const char *name, const thrum_task_opts *opts);

@@ -38,7 +38,8 @@ struct thrum_stream {
     thrum_stream_opts opts;
     bool remote; /* the pool has a backend */
     thrum__remote_block watch; /* remote, with stop_on_error */
-    uint64_t *failed; /* `lowest`, or in the watch; only with stop_on_error: thrum__items_streamed() */
+    uint64_t *failed; /* `lowest`, or in the watch; only with stop_on_error:
+                       * thrum__items_streamed() */
     char *slots;
     void *memory;
     /* The reader's: */
@@ -78,7 +79,8 @@ static inline void thrum__stream_append(thrum_stream *s, thrum__slot *one) {
 /* Returns why no item may be submitted now, or 0. */
 int thrum__stream_allowed(const thrum_stream *s);
 
-/* Opens, and closes, what a stream on a pool with a backend has: nothing for others. Returns 0 or a negative errno. */
+/* Opens, and closes, what a stream on a pool with a backend has: nothing for others. Returns 0 or a
+ * negative errno. */
 int thrum__stream_open_remote(thrum_stream *s);
 void thrum__stream_close_remote(thrum_stream *s);
 
