@@ -117,8 +117,8 @@ struct bench_pool {
     /* Submits and waits, in a task. */
     void (*inside)(long n, void *(*fn)(void *), void *arg);
     void (*map)(int (*fn)(const void *, void *), const long *in, long *out, long n);
-    /* Calls fn for 0 .. n - 1, which a generator gives, BENCH_AHEAD at once at most. Returns the sum
-     * of the results, which are read in order. */
+    /* Calls fn for 0 .. n - 1, which a generator gives, BENCH_AHEAD at once at most. Returns the
+     * sum of the results, which are read in order. */
     long (*stream)(int (*fn)(const void *, void *), long n);
     bool helps;     /* wait() runs tasks */
     bool throttles; /* does not queue all that it is given */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor of a pool of processes: one byte, or one word, to a forked child and back. PEER_FUTEX: a futex that
- * both map; else a socket pair. No policy: each side sleeps at once. */
+/* The floor of a pool of processes: one byte, or one word, to a forked child and back. PEER_FUTEX:
+ * a futex that both map; else a socket pair. No policy: each side sleeps at once. */
 #include "bench.h"
 
 #include <linux/futex.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of processes: one empty task there and back, in a row and after a sleep of 2 ms; and many. Who
- * submits and the workers run on the two CPUs, where the kernel puts them. */
+/* A pool of processes: one empty task there and back, in a row and after a sleep of 2 ms; and many.
+ * Who submits and the workers run on the two CPUs, where the kernel puts them. */
 #include "bench.h"
 
 #include <stdlib.h>

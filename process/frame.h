@@ -23,7 +23,8 @@ typedef enum thrum__frame_kind {
     THRUM__FRAME_FAILURE,   /* worker: id; a failure */
     THRUM__FRAME_CALL,      /* pool: a task that is more than bytes: call.h */
     THRUM__FRAME_FORGET,    /* pool: id: the number of a segment that is not used any more */
-    THRUM__FRAME_NAME,      /* pool: id; what its user calls the task of that id, which follows: a text */
+    THRUM__FRAME_NAME,      /* pool: id; what its user calls the task of that id, which follows: a
+                             * text */
     THRUM__FRAME_KINDS
 } thrum__frame_kind;
 

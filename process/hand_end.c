@@ -11,12 +11,13 @@
 
 #include "pool.h"
 
-/* So many workers, one after the other, that end before they are ready, or before they begin a job: it is not by
- * chance. */
+/* So many workers, one after the other, that end before they are ready, or before they begin a job:
+ * it is not by chance. */
 enum { BAD_STARTS = 20 };
 
 static const int64_t GRACE_NS = INT64_C(5000000000); /* for a worker that ends by itself */
-static const int64_t DEAF_NS = 100000000;            /* for one that has closed its socket to be seen dead */
+static const int64_t DEAF_NS = 100000000;            /* for one that has closed its socket to be
+                                                      * seen dead */
 
 /* Returns whether the worker has begun `job`. */
 static bool begun(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
@@ -149,7 +150,8 @@ static bool hold(const thrum__processes *pool, const thrum__hand *hand, const th
     return false;
 }
 
-/* Returns whether there is another first job, since the worker has done this one meanwhile: its answer is there. */
+/* Returns whether there is another first job, since the worker has done this one meanwhile: its
+ * answer is there. */
 static bool kill_first(thrum__processes *pool, thrum__hand *hand, const thrum__job *job,
                        thrum__kill why) {
     uint64_t id = job->id;

@@ -11,7 +11,8 @@
 
 #include "pool.h"
 
-/* After MANY answers at once the pool's thread looks again NAP_NS later; LOOK_NS: for a dead child, without pidfd. */
+/* After MANY answers at once the pool's thread looks again NAP_NS later; LOOK_NS: for a dead child,
+ * without pidfd. */
 enum { MANY = 16, NAP_NS = 100000, LOOK_NS = 10000000 };
 /* What is later is never: seconds may have 32 bits. */
 static const int64_t NEVER_NS = INT64_C(1000000000) * 1000000000;
@@ -101,7 +102,8 @@ static void put_back(thrum__processes *pool, thrum__job *job) {
     thrum__queue_put_back(pool, &one);
 }
 
-/* A job could not be sent. Returns how many jobs leave the queue by that; `*again`: it is to be sent later. */
+/* A job could not be sent. Returns how many jobs leave the queue by that; `*again`: it is to be
+ * sent later. */
 static int not_sent(thrum__processes *pool, thrum__job *job, int rc, bool own, bool *again) {
     *again = !own || rc == -EAGAIN;
     if (!*again) {
@@ -236,8 +238,8 @@ static void doze(thrum__processes *pool, struct pollfd *polled, nfds_t n, int64_
         (void)!read(pool->wake, &count, sizeof count);
 }
 
-/* Sleeps until there is something to do. Returns how many tasks were done meanwhile. After many answers it sleeps for a moment
- * only, and workers need not wake it: then there are many again. */
+/* Sleeps until there is something to do. Returns how many tasks were done meanwhile. After many
+ * answers it sleeps for a moment only, and workers need not wake it: then there are many again. */
 static int wait(thrum__processes *pool, struct pollfd *polled, int answers) {
     bool naps = answers >= MANY;
     int64_t alarm = thrum__processes_alarm(pool);
@@ -285,8 +287,8 @@ typedef struct service {
     struct pollfd *polled;
 } service;
 
-/* Also the cleanup handler: a callback has ended the thread, which goes on until the pool ends, since its end would be that of
- * the workers. */
+/* Also the cleanup handler: a callback has ended the thread, which goes on until the pool ends,
+ * since its end would be that of the workers. */
 static void serve(void *arg) {
     service *it = arg;
     thrum__processes *pool = it->pool;

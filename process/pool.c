@@ -91,7 +91,8 @@ static int make_shared(thrum__processes *pool) {
     pool->memory = thrum__spawn_above(memfd_create("thrum-processes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (pool->wake < 0 || pool->memory < 0 || ftruncate(pool->memory, (off_t)size) != 0)
         return errno;
-    (void)fcntl(pool->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL); /* no worker takes it away */
+    /* no worker takes it away */
+    (void)fcntl(pool->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL);
     void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->memory, 0);
     if (mapped == MAP_FAILED)
         return errno;
@@ -275,7 +276,8 @@ static void cancelled(void *state) {
     thrum__processes_unshield(before);
 }
 
-/* Its job stays in the queue until it is met; or a part of all are such, which pays for going through them. */
+/* Its job stays in the queue until it is met; or a part of all are such, which pays for going
+ * through them. */
 static void withdrawn(void *state) {
     thrum__processes *pool = state;
     int before = thrum__processes_shield();
@@ -312,8 +314,8 @@ static void end(void *state) {
     thrum__processes_unshield(before);
 }
 
-/* The thread holds the pump, and with that the pool, until the other is known. Its workers stay: it does not end before the
- * program. */
+/* The thread holds the pump, and with that the pool, until the other is known. Its workers stay: it
+ * does not end before the program. */
 static void desert(void *state) {
     thrum__processes *pool = state;
     own = NULL;

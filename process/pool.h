@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of processes. Its own thread does everything but take tasks in: it starts workers, sends, receives, and sees
- * them die. README.md beside this file has the states. */
+/* A pool of processes. Its own thread does everything but take tasks in: it starts workers, sends,
+ * receives, and sees them die. README.md beside this file has the states. */
 #ifndef THRUM_PROCESS_POOL_H
 #define THRUM_PROCESS_POOL_H
 
@@ -102,7 +102,8 @@ typedef struct thrum__processes {
     char **command; /* NULL: this program */
     char *path;     /* of that */
     thrum__output *output; /* NULL: workers write where the program does */
-    char **environment; /* as it was when the pool was made: the program may change its own at any time */
+    char **environment; /* as it was when the pool was made: the program may change its own at any
+                         * time */
     thrum__table table; /* read-only */
     thrum_thread *thread;
     uint8_t *places;  /* shared with the workers: thrum__place_of() */
@@ -113,7 +114,8 @@ typedef struct thrum__processes {
     thrum_lock lock;
     thrum_condition room;
     thrum__jobs intake, ranked_intake; /* under lock; ranked: with a priority */
-    size_t waiting;             /* under lock: jobs that were not sent, and whose tasks have not ended */
+    size_t waiting;             /* under lock: jobs that were not sent, and whose tasks have not
+                                 * ended */
     size_t withdrawn;           /* under lock: tasks that have ended so, since the last sweep */
     bool littered;              /* under lock: a sweep is worth while */
     uint64_t submitted;         /* under lock */
@@ -134,7 +136,8 @@ typedef struct thrum__processes {
     uint64_t next_id;
     int bad_starts; /* one after the other */
     int shielded; /* from thrum__pump_attend() on: as of thrum__processes_shield() */
-    bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be sent */
+    bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be
+                 * sent */
     thrum_failure broken; /* code 0: it is not */
     char broken_text[400];
     thrum__hand *hands; /* max_workers */
@@ -185,17 +188,19 @@ int thrum__queue_count(const thrum__processes *pool, int most);
 thrum__job *thrum__queue_next(thrum__processes *pool);
 thrum__job *thrum__queue_any(thrum__processes *pool);
 
-/* Puts back jobs that were taken, each before all that wait and have its priority; empties `jobs`. */
+/* Puts back jobs that were taken, each before all that wait and have its priority; empties `jobs`.
+ * */
 void thrum__queue_put_back(thrum__processes *pool, thrum__jobs *jobs);
 
-/* The pool's thread. Drops the jobs whose tasks have ended. Returns how many of them were counted as waiting. */
+/* The pool's thread. Drops the jobs whose tasks have ended. Returns how many of them were counted
+ * as waiting. */
 int thrum__queue_sweep(thrum__processes *pool);
 
 /* Lets the pool's thread look. Any thread. */
 void thrum__processes_poke(thrum__processes *pool);
 
-/* The current thread is not cancelled (pthread_cancel()) until thrum__processes_unshield() with what
- * this returns. */
+/* The current thread is not cancelled (pthread_cancel()) until thrum__processes_unshield() with
+ * what this returns. */
 int thrum__processes_shield(void);
 void thrum__processes_unshield(int before);
 
@@ -203,14 +208,14 @@ void thrum__processes_unshield(int before);
 void thrum__processes_own(const thrum__processes *pool);
 bool thrum__processes_is_own(const thrum__processes *pool);
 
-/* The pump: what moves tasks to workers and results back. The pool's thread holds it while it is awake; while it sleeps who
- * submits or waits may (pump.c). */
+/* The pump: what moves tasks to workers and results back. The pool's thread holds it while it is
+ * awake; while it sleeps who submits or waits may (pump.c). */
 
 /* Takes the pump for the pool's thread: waits for it. */
 void thrum__pump_take(thrum__processes *pool);
 
-/* The pool's thread lets go, about to sleep until `alarm`; for a moment only if it `naps`. Returns false, nothing being
- * done, if there is something new. */
+/* The pool's thread lets go, about to sleep until `alarm`; for a moment only if it `naps`. Returns
+ * false, nothing being done, if there is something new. */
 bool thrum__pump_sleep(thrum__processes *pool, int64_t alarm, bool naps);
 
 /* The pool's thread lets go for ever, and another is about to take the pump. */
@@ -219,7 +224,8 @@ void thrum__pump_drop(thrum__processes *pool);
 /* Under the lock. Takes the pump, if it is free and the pool takes tasks. */
 bool thrum__pump_try(thrum__processes *pool);
 
-/* Who has tried with success, not being the pool's thread: gives workers what waits, and lets go. */
+/* Who has tried with success, not being the pool's thread: gives workers what waits, and lets go.
+ * */
 void thrum__pump_submitted(thrum__processes *pool);
 
 /* Counts the workers, for statistics. */
@@ -230,8 +236,8 @@ int thrum__pump_attend(void *pool);
 bool thrum__pump_look(void *pool);
 void thrum__pump_leave(void *pool);
 
-/* Gives workers what waits: idle ones first, one job each; then the others get more. `own`: the caller is the pool's
- * thread. */
+/* Gives workers what waits: idle ones first, one job each; then the others get more. `own`: the
+ * caller is the pool's thread. */
 void thrum__processes_dispatch(thrum__processes *pool, bool own);
 
 /* Returns when the pool's thread must look again, INT64_MAX: when something happens. */
@@ -253,8 +259,9 @@ int thrum__job_call(const thrum__remote_task *task, bool again, thrum__errand **
 
 void thrum__job_free(thrum__job *job);
 
-/* Complete a job, and free it: one that is `taken`; others; drop: its task has ended, or its deadline has come. They return
- * whether it was counted as waiting, if it comes from the queue: the others were counted out by withdrawn(). */
+/* Complete a job, and free it: one that is `taken`; others; drop: its task has ended, or its
+ * deadline has come. They return whether it was counted as waiting, if it comes from the queue: the
+ * others were counted out by withdrawn(). */
 void thrum__job_done(thrum__processes *pool, thrum__job *job);
 bool thrum__job_fail(thrum__processes *pool, thrum__job *job, const thrum_failure *failure);
 bool thrum__job_cancel(thrum__processes *pool, thrum__job *job);
@@ -269,15 +276,15 @@ bool thrum__hand_is_quick(const thrum__hand *hand);
 /* Returns how many more jobs `hand` may get now. */
 unsigned thrum__hand_credit(const thrum__processes *pool, const thrum__hand *hand);
 
-/* Appends a job that is RUNNING to what is sent. Returns 0; -EAGAIN: not before it has done what it has; or another
- * negative errno. */
+/* Appends a job that is RUNNING to what is sent. Returns 0; -EAGAIN: not before it has done what it
+ * has; or another negative errno. */
 int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job);
 
 /* Sends what can be sent now. */
 void thrum__hand_send(thrum__processes *pool, thrum__hand *hand);
 
-/* Takes what has come, and adds to *answers how many tasks were done. Not `own`: only results without callbacks. Returns
- * false if something else has come. */
+/* Takes what has come, and adds to *answers how many tasks were done. Not `own`: only results
+ * without callbacks. Returns false if something else has come. */
 bool thrum__hand_receive(thrum__processes *pool, thrum__hand *hand, bool own, int *answers);
 
 /* Takes the bytes from its socket, by which it wakes the pool. */
@@ -292,8 +299,8 @@ void thrum__hand_retire(thrum__hand *hand);
 /* Looks whether the process has ended, and what becomes of its jobs. */
 void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand);
 
-/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached; lets one go that was idle
- * for long. */
+/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached;
+ * lets one go that was idle for long. */
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now);
 
 /* Returns when that must be looked at, INT64_MAX: not for now. */

@@ -12,7 +12,8 @@ static void wake(thrum__processes *pool) {
     thrum__processes_poke(pool);
 }
 
-/* Lets the workers that have something to say wake the pool's thread. Returns false if one has said it already. */
+/* Lets the workers that have something to say wake the pool's thread. Returns false if one has said
+ * it already. */
 static bool await(thrum__processes *pool) {
     for (int i = 0; i < pool->max_workers; i++) {
         thrum__hand *hand = &pool->hands[i];
@@ -98,8 +99,8 @@ static void feed(thrum__processes *pool) {
     thrum__processes_dispatch(pool, false);
 }
 
-/* Returns whether there is something for the pool's thread only: a frame, a task that could not be sent, or a worker to be
- * killed, since the task that has become its first was cancelled before. */
+/* Returns whether there is something for the pool's thread only: a frame, a task that could not be
+ * sent, or a worker to be killed, since the task that has become its first was cancelled before. */
 static bool is_stuck(thrum__processes *pool) {
     bool stuck = pool->stuck;
     pool->stuck = false;

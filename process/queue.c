@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The jobs of a pool that no worker has: those without a priority in a list, those with one in a heap. By who holds the
- * pump, but for the intake. */
+/* The jobs of a pool that no worker has: those without a priority in a list, those with one in a
+ * heap. By who holds the pump, but for the intake. */
 #include "pool.h"
 
 static thrum__job *job_of(thrum__rank *rank) {

@@ -16,7 +16,8 @@
 typedef struct thrum__known_segment {
     uint64_t number;
     thrum_shared *shared; /* NULL: it could not be mapped yet */
-    int fd;               /* that being so, else -1: with neither it is to be forgotten as it comes */
+    int fd;               /* that being so, else -1: with neither it is to be forgotten as it
+                           * comes */
 } segment;
 
 int thrum__told_open(thrum__told *told) {
@@ -144,8 +145,8 @@ static bool make_room(thrum__known *known) {
     return true;
 }
 
-/* Takes one message in, once there is room for its descriptor too: until then it stays. Returns 0 or
- * a negative errno. */
+/* Takes one message in, once there is room for its descriptor too: until then it stays. Returns 0
+ * or a negative errno. */
 static int receive(thrum__known *known) {
     union {
         struct cmsghdr head;

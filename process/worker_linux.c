@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker, from the program's constructors to its end. What it is sent is as good as the parent's memory. */
+/* A worker, from the program's constructors to its end. What it is sent is as good as the parent's
+ * memory. */
 #include "worker.h"
 
 #include <errno.h>
@@ -24,8 +25,9 @@
 
 enum { READ_SIZE = 1 << 14, TEXT_SIZE = 256 };
 
-/* Who has nothing to do looks for a task for so long, as half a wake takes; before the end of the first part of that the
- * pool is not woken for the last result: it may be looking itself in a moment. */
+/* Who has nothing to do looks for a task for so long, as half a wake takes; before the end of the
+ * first part of that the pool is not woken for the last result: it may be looking itself in a
+ * moment. */
 enum { LOOK_NS = 20000, FIRST_NS = 3000 };
 
 typedef struct worker {
@@ -55,7 +57,8 @@ const char *thrum__processes_refusal(void) {
     return NULL;
 }
 
-/* Where other processes stand between the pool and this one: it sees that nobody is left to talk to. */
+/* Where other processes stand between the pool and this one: it sees that nobody is left to talk
+ * to. */
 static void *watch_pool(void *arg) {
     const worker *self = arg;
     struct pollfd polled[] = {{self->socket, 0, 0},
@@ -205,7 +208,8 @@ static void initialize(void *arg) {
     setup *it = arg;
     it->rc = it->function(it->arg);
     if (it->rc < 0)
-        thrum_raise(it->rc, "the initializer of the pool failed"); /* what it has raised itself wins */
+        thrum_raise(it->rc, "the initializer of the pool failed"); /* what it has raised itself
+                                                                    * wins */
 }
 
 static void do_setup(worker *self, const thrum__frame_view *frame) {

@@ -44,12 +44,12 @@ typedef enum thrum_overflow {
     THRUM_OVERFLOW_CALLER_RUNS /* runs the task itself, at once: beside max_workers others, and, on
                                 * a thread that is no worker, without a call of the initializer.
                                 * Then it does so with up to 15 more (a 64th of the limit), as long
-                                * as all workers are busy, before it looks for room; those who submit
-                                * at the same moment may pass the limit by a task each */
+                                * as all workers are busy, before it looks for room; those who
+                                * submit at the same moment may pass the limit by a task each */
 } thrum_overflow;
 
-/* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h), maps and
- * streams; thrum_submit(), fork-joins and continuations on such an executor are refused with
+/* Where tasks run other than on threads: typed tasks (thrum/task.h), bytes (thrum/bytes.h), maps
+ * and streams; thrum_submit(), fork-joins and continuations on such an executor are refused with
  * -ENOTSUP. */
 typedef struct thrum_backend thrum_backend;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast paths of lock, rlock, event, condition, semaphore and fork-join, compiled into the caller. Each exists
- * as a symbol of the library too; define THRUM_NO_INLINE to use those. What stands here is ABI.
- * Contracts: in the header of each concept. */
+/* The fast paths of lock, rlock, event, condition, semaphore and fork-join, compiled into the
+ * caller. Each exists as a symbol of the library too; define THRUM_NO_INLINE to use those. What
+ * stands here is ABI. Contracts: in the header of each concept. */
 #include <thrum/config.h>
 
 /* Each concept's header asks for its part here once its types are declared; included alone, this
@@ -37,9 +37,9 @@ THRUM_API uint32_t thrum__strand_id_slow(void);
 
 #if !defined(THRUM_NO_INLINE) || defined(THRUM__SYMBOLS)
 
-/* The id of the current strand, 0 on a thread that thrum has not met. Read anew each time: neither the
- * value nor its address may be kept across a stack switch, and compilers do keep the address of a
- * thread-local variable, which the volatile asm denies them. */
+/* The id of the current strand, 0 on a thread that thrum has not met. Read anew each time: neither
+ * the value nor its address may be kept across a stack switch, and compilers do keep the address of
+ * a thread-local variable, which the volatile asm denies them. */
 #if defined(__x86_64__) && defined(__LP64__) && !defined(THRUM__PORTABLE_ID)
 THRUM__INLINE_LOCAL uint32_t thrum__strand_id(void) {
     uint32_t id;
@@ -296,11 +296,13 @@ THRUM__END
 #undef THRUM__INLINE_FORK_JOIN
 THRUM__BEGIN
 
-/* Returns the next frame, to be filled: nobody sees it before the owner's next slow spawn or sync. */
+/* Returns the next frame, to be filled: nobody sees it before the owner's next slow spawn or sync.
+ * */
 THRUM_API thrum__call *thrum__call_push(thrum_worker *w);
 
-/* Takes the last frame, which `run` has to be of, into `*frame`: true if it is to be run now, with the
- * arguments in its data; false if another did, whose result that is. Valid until the next spawn or sync. */
+/* Takes the last frame, which `run` has to be of, into `*frame`: true if it is to be run now, with
+ * the arguments in its data; false if another did, whose result that is. Valid until the next spawn
+ * or sync. */
 THRUM_API bool thrum__call_pop(thrum_worker *w, void (*run)(thrum_worker *, thrum__call *),
                                 thrum__call **frame);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks that hold what stands in shared memory, as those of guard.h hold a lock. They give the code
- * of the acquire a name, since it may be -EOWNERDEAD (a compiler warns when it is not looked at):
+/* Blocks that hold what stands in shared memory, as those of guard.h hold a lock. They give the
+ * code of the acquire a name, since it may be -EOWNERDEAD (a compiler warns when it is not looked
+ * at):
  *
  *     thrum_with_shared(&c->lock, rc) {
  *         if (rc == -EOWNERDEAD)
@@ -11,8 +12,8 @@
  * `break` and `continue` leave the block, not a loop round it; however it is left, it releases.
  * THRUM_GUARD_SHARED(&c->lock, rc); holds to the end of the enclosing scope. Takes a
  * thrum_shared_lock *, a thrum_shared_rlock * or a thrum_shared_semaphore * (of which it holds one
- * permit); anything else does not compile. C11 with GNU C. Do not jump into the scope of either with
- * goto. */
+ * permit); anything else does not compile. C11 with GNU C. Do not jump into the scope of either
+ * with goto. */
 #ifndef THRUM_SHARED_GUARD_H
 #define THRUM_SHARED_GUARD_H
 

@@ -33,7 +33,8 @@ typedef struct thrum_thread thrum_thread;
 /* Options of thrum_thread_start(); zero is the default of each. */
 typedef struct thrum_thread_opts {
     const char *name;  /* copied; default "Thread-1", "Thread-2", ...; the OS shows 15 bytes */
-    int daemon;        /* 0: as the creator (regular, if that is a foreign thread); true; THRUM_NOT_DAEMON */
+    int daemon;        /* 0: as the creator (regular, if that is a foreign thread); true;
+                        * THRUM_NOT_DAEMON */
     bool light;        /* a light thread: not built yet, -ENOTSUP */
     size_t stack_size; /* bytes; 0: the system's default; less than the minimum is raised to it */
     void *reserved[4]; /* must be zero */
@@ -50,7 +51,8 @@ THRUM_API int thrum_thread_start(thrum_thread **out, void *(*fn)(void *), void *
  * and what fn returned in `*result` (which may be NULL), or the thread's failure code
  * (thrum_raise(), -ECANCELED after pthread_exit, cancellation or in a forked child), with
  * `*result` NULL. A thread that has called exit() never ends; but for main, which waits with it for
- * the end of the program, who joins it gets -ECANCELED. Joining oneself is misuse: a line on stderr, and the program ends. */
+ * the end of the program, who joins it gets -ECANCELED. Joining oneself is misuse: a line on
+ * stderr, and the program ends. */
 THRUM_API int thrum_thread_join(thrum_thread *thread, void **result);
 
 /* As thrum_thread_join(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
@@ -63,7 +65,8 @@ THRUM_API int thrum_thread_join_until(thrum_thread *thread, thrum_deadline deadl
  * as long as the handle. */
 THRUM_API const thrum_failure *thrum_thread_error(thrum_thread *thread);
 
-/* Returns a waitable that is ready when the thread can be joined without blocking. Cannot fail; any thread. */
+/* Returns a waitable that is ready when the thread can be joined without blocking. Cannot fail; any
+ * thread. */
 THRUM_API thrum_waitable thrum_thread_waitable(thrum_thread *thread);
 
 /* Drops the handle; a running thread goes on. Does nothing for NULL. No other call with the same
@@ -74,8 +77,9 @@ THRUM_API void thrum_thread_free(thrum_thread *thread);
  * thrum_thread_set_name() does not change it. Any thread. */
 THRUM_API const char *thrum_thread_name(const thrum_thread *thread);
 
-/* Renames `thread`, for the OS too (its first 15 bytes, cut between UTF-8 characters; a thread that has
- * ended and the main thread keep their OS name). Returns 0, -EINVAL (NULL) or -ENOMEM. Any thread. */
+/* Renames `thread`, for the OS too (its first 15 bytes, cut between UTF-8 characters; a thread that
+ * has ended and the main thread keep their OS name). Returns 0, -EINVAL (NULL) or -ENOMEM. Any
+ * thread. */
 THRUM_API int thrum_thread_set_name(thrum_thread *thread, const char *name);
 
 /* Returns the ident: not 0, not used by another thread that is alive. Any thread. */
@@ -108,8 +112,9 @@ THRUM_API int thrum_thread_enumerate(thrum_thread **out, int n);
 
 /* Sets who is told of failures that nobody would see otherwise: a thread's when it ends, those of
  * the main thread and of foreign ones at once. NULL restores the default, a line on stderr. `hook`
- * runs in the failing thread and gets `arg`. It should return: pthread_exit() there, in a thread that
- * pthread_exit() is ending already, aborts where clang has compiled the library. Any thread. */
+ * runs in the failing thread and gets `arg`. It should return: pthread_exit() there, in a thread
+ * that pthread_exit() is ending already, aborts where clang has compiled the library. Any thread.
+ * */
 THRUM_API void thrum_set_excepthook(void (*hook)(const thrum_failure *failure, void *arg), void *arg);
 
 THRUM__END

@@ -18,11 +18,13 @@
  * fork no timer of the parent is pending; where a callback has forked, its thread ends after that
  * call and the timers that it has started.
  *
- * With .executor each call is a task of that pool, so that one that takes long delays no other timer: submitted when it
- * is due, beyond any queue_limit, and named as the timer (where no worker can be had, the timers' thread runs it). A timer has one call at a time, queued or running; what falls
- * due meanwhile is left out. A call that is still queued can be cancelled. A pool that does not take the call
- * (it was shut down, its initializer failed, or there is no memory) is reported to the excepthook; a repeating timer goes on unless
- * that is for good. The pool must outlive the timer: cancel and free that first. */
+ * With .executor each call is a task of that pool, so that one that takes long delays no other
+ * timer: submitted when it is due, beyond any queue_limit, and named as the timer (where no worker
+ * can be had, the timers' thread runs it). A timer has one call at a time, queued or running; what
+ * falls due meanwhile is left out. A call that is still queued can be cancelled. A pool that does
+ * not take the call (it was shut down, its initializer failed, or there is no memory) is reported
+ * to the excepthook; a repeating timer goes on unless that is for good. The pool must outlive the
+ * timer: cancel and free that first. */
 #ifndef THRUM_TIMER_H
 #define THRUM_TIMER_H
 
@@ -46,21 +48,21 @@ typedef struct thrum_timer_opts {
     void *reserved[4]; /* must be zero */
 } thrum_timer_opts;
 
-/* Calls fn(arg), on the timers' thread or as a task of opts->executor, `seconds` from now (zero and less: at once; infinity: never),
- * and then every opts->every seconds, counted from the first call's due time: a late call does not
- * move the later ones; calls that a long callback missed are left out. `*out` gets a handle to be
- * freed, before the first call begins; with `out` NULL the timer just runs. A failure of fn
- * (thrum_raise()) goes to the excepthook, with the timer's name as its task; a repeating timer goes
- * on. Returns 0, -EINVAL (fn is NULL, NaN, a bad option; named on stderr), -ENOMEM or -EAGAIN (no
- * thread). Any thread. */
+/* Calls fn(arg), on the timers' thread or as a task of opts->executor, `seconds` from now (zero and
+ * less: at once; infinity: never), and then every opts->every seconds, counted from the first
+ * call's due time: a late call does not move the later ones; calls that a long callback missed are
+ * left out. `*out` gets a handle to be freed, before the first call begins; with `out` NULL the
+ * timer just runs. A failure of fn (thrum_raise()) goes to the excepthook, with the timer's name as
+ * its task; a repeating timer goes on. Returns 0, -EINVAL (fn is NULL, NaN, a bad option; named on
+ * stderr), -ENOMEM or -EAGAIN (no thread). Any thread. */
 THRUM_API int thrum_timer_start(thrum_timer **out, double seconds, void (*fn)(void *arg), void *arg,
                                 const thrum_timer_opts *opts);
 
-/* Cancels the timer: no call begins after this, but for one that the timers' thread (with an executor: one of its
- * workers) has taken already (thrum_timer_free() waits for it). Returns true when that prevented a call (the only one,
- * or further ones of a repeating timer), false when it was too late or cancelled before. Does not
- * wait for a call that runs. O(log n) in the number of pending timers. Any thread, the callback
- * too. */
+/* Cancels the timer: no call begins after this, but for one that the timers' thread (with an
+ * executor: one of its workers) has taken already (thrum_timer_free() waits for it). Returns true
+ * when that prevented a call (the only one, or further ones of a repeating timer), false when it
+ * was too late or cancelled before. Does not wait for a call that runs. O(log n) in the number of
+ * pending timers. Any thread, the callback too. */
 THRUM_API bool thrum_timer_cancel(thrum_timer *timer);
 
 /* Returns whether a call is still to come. Any thread. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting on a condition: with its own lock, where a notified waiter moves on to the lock's queue and wakes
- * when the lock is free, and with any other lock. */
+/* Waiting on a condition: with its own lock, where a notified waiter moves on to the lock's queue
+ * and wakes when the lock is free, and with any other lock. */
 #include "condition.h"
 
 static int wait_own(condition *self, thrum_deadline deadline) {

@@ -26,8 +26,8 @@ enum future_state {
 
 struct watch;
 
-/* The fields are under the guard, but for `done`, and the task, which is the pool's. Peeked at: `state`,
- * `exception`, `callbacks`, `condition`, `waiters` and `pool`. */
+/* The fields are under the guard, but for `done`, and the task, which is the pool's. Peeked at:
+ * `state`, `exception`, `callbacks`, `condition`, `waiters` and `pool`. */
 typedef struct future {
     PyObject_HEAD
     PyObject *result, *exception; /* NULL: None */
@@ -64,8 +64,8 @@ int future_set_result(future *self, PyObject *result);
 /* The same; borrows `exception`, an instance. */
 int future_set_exception(future *self, PyObject *exception);
 
-/* What __init__() does to one that was used: it is pending and holds nothing, but keeps its task. Who waits for it
- * waits on. */
+/* What __init__() does to one that was used: it is pending and holds nothing, but keeps its task.
+ * Who waits for it waits on. */
 void future_reset(future *self);
 
 /* Takes the exception that is set, as `except BaseException` would, and gives it to the future. */

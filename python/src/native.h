@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Native tasks: THRUM_TASKs of a library, run on a pool of the core without the GIL. A job is one
- * call: it holds the arguments until the task has ended. Jobs that have ended stand in the pool's list,
- * from which one Python thread takes all there are at once: a worker never waits for the GIL. */
+ * call: it holds the arguments until the task has ended. Jobs that have ended stand in the pool's
+ * list, from which one Python thread takes all there are at once: a worker never waits for the GIL.
+ * */
 #ifndef THRUM_PYTHON_NATIVE_H
 #define THRUM_PYTHON_NATIVE_H
 
@@ -39,8 +40,8 @@ struct native_job {
     PyObject *texts[MAX_PARAMETERS];
 };
 
-/* Fills `block`, of type->args_size zero bytes, from the arguments of a call. The job holds what the
- * block points to. Returns 0, or -1 with an exception that names the parameter. */
+/* Fills `block`, of type->args_size zero bytes, from the arguments of a call. The job holds what
+ * the block points to. Returns 0, or -1 with an exception that names the parameter. */
 int native_pack(native_job *job, char *block, PyObject *args, PyObject *kwargs);
 
 /* Lets go of what native_pack() holds. */
@@ -52,8 +53,8 @@ int native_check_result(const thrum_task_type *type);
 /* The result as a Python object. */
 PyObject *native_result(const thrum_task_type *type, const void *value);
 
-/* What is known of a failure: (code, message, file, line, task, thread, name of the exception, text of
- * the code). */
+/* What is known of a failure: (code, message, file, line, task, thread, name of the exception, text
+ * of the code). */
 PyObject *native_failure(const thrum_failure *failure);
 
 int add_native_result(PyObject *module);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tasks of a library. It needs no library of ours: what it calls of the core is the copy in this
- * extension, which is made global for that when the first library is loaded. */
+/* The tasks of a library. It needs no library of ours: what it calls of the core is the copy in
+ * this extension, which is made global for that when the first library is loaded. */
 #include "native.h"
 
 #include <dlfcn.h>

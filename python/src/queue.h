@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue is closed as long as nobody looks inside: then all of it is C. It opens, for good, when a program looks at its
- * locks or its storage, or is a subclass with hooks of its own: then the verbs are those of
- * thrum._open_queue, on Python's locks. */
+/* A queue is closed as long as nobody looks inside: then all of it is C. It opens, for good, when a
+ * program looks at its locks or its storage, or is a subclass with hooks of its own: then the verbs
+ * are those of thrum._open_queue, on Python's locks. */
 #ifndef THRUM_PYTHON_QUEUE_H
 #define THRUM_PYTHON_QUEUE_H
 
@@ -16,7 +16,8 @@ typedef struct queue {
     bool shut;
     Py_ssize_t maxsize;
     Py_ssize_t items;      /* closed: how many there are */
-    Py_ssize_t room;       /* closed: how many more may come, which is not positive when it is full */
+    Py_ssize_t room;       /* closed: how many more may come, which is not positive when it is
+                            * full */
     Py_ssize_t unfinished; /* put, and not yet done */
     Py_ssize_t finished;   /* closed: 1 when none is unfinished, else 0 */
     PyObject **ring;       /* closed, FIFO and LIFO: `mask` + 1 places; NULL as long as empty */
@@ -36,8 +37,8 @@ typedef struct queue {
 
 /* All of these are under the guard. */
 
-/* Puts an item into a closed queue, or takes the next one out; -1 or NULL with an exception. They count
- * items and room. PRIORITY requires heap_enter(). */
+/* Puts an item into a closed queue, or takes the next one out; -1 or NULL with an exception. They
+ * count items and room. PRIORITY requires heap_enter(). */
 int store(queue *self, PyObject *item, toolbox *state);
 PyObject *take(queue *self, toolbox *state);
 

@@ -19,7 +19,8 @@ static PyObject *ring_list(queue *self) {
     return list;
 }
 
-/* Moves the items into a deque. What is put meanwhile, which collecting garbage may do, comes along. */
+/* Moves the items into a deque. What is put meanwhile, which collecting garbage may do, comes
+ * along. */
 static PyObject *ring_deque(queue *self, toolbox *state) {
     PyObject *deque = PyObject_CallNoArgs(state->deque), *list = NULL, *done = NULL;
     while (deque != NULL && self->items > 0) {

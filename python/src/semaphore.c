@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphore and BoundedSemaphore. A permit goes to whoever comes first, a woken waiter or a thread that
- * runs: under a GIL a hand-off would cost a switch per acquire. */
+/* Semaphore and BoundedSemaphore. A permit goes to whoever comes first, a woken waiter or a thread
+ * that runs: under a GIL a hand-off would cost a switch per acquire. */
 #include "toolbox.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the extension share. The state of an object is plain fields, guarded by the GIL, or by
- * the object's critical section where there is no GIL; who has to wait does so on the thrum core, without
- * either. A function whose name ends in _guarded is called under that guard. */
+/* What the files of the extension share. The state of an object is plain fields, guarded by the
+ * GIL, or by the object's critical section where there is no GIL; who has to wait does so on the
+ * thrum core, without either. A function whose name ends in _guarded is called under that guard. */
 #ifndef THRUM_PYTHON_TOOLBOX_H
 #define THRUM_PYTHON_TOOLBOX_H
 
@@ -17,7 +17,8 @@
 #define Py_END_CRITICAL_SECTION() }
 #endif
 
-/* What others look at without the guard is read by PEEK() there, and written by POKE(), under the guard. */
+/* What others look at without the guard is read by PEEK() there, and written by POKE(), under the
+ * guard. */
 #ifdef Py_GIL_DISABLED
 #define COUNT(n) (void)__atomic_fetch_add(&(n), 1, __ATOMIC_RELAXED)
 #define PEEK(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
@@ -64,7 +65,8 @@ struct waiter {
     unsigned generation; /* that of the process which queued it */
     bool moved;          /* notified: it waits for the lock only, without a time limit */
     bool woken;          /* wake_first() has met it since it was queued */
-    bool looks;          /* it looks for a token whenever it is woken, and can stand aside meanwhile */
+    bool looks;          /* it looks for a token whenever it is woken, and can stand aside
+                          * meanwhile */
     int outcome;         /* what the waker has to say */
 };
 
@@ -101,16 +103,17 @@ struct waiter *dequeue_first(waitlist *list);
 /* Ends the wait of the first in `list`; false if there is none. */
 bool wake_first(waitlist *list);
 
-/* Wakes so many waiters that each of `tokens` has one who comes for it. Those who run may take a token
- * before them: the woken look again. */
+/* Wakes so many waiters that each of `tokens` has one who comes for it. Those who run may take a
+ * token before them: the woken look again. */
 void wake_for(waitlist *list, Py_ssize_t tokens);
 
-/* Blocks, without the GIL, until `waiter` is woken or `deadline` has come; then it stands in no queue.
- * With `signals`, Python's signal handlers run meanwhile, and FAILED means that one raised. */
+/* Blocks, without the GIL, until `waiter` is woken or `deadline` has come; then it stands in no
+ * queue. With `signals`, Python's signal handlers run meanwhile, and FAILED means that one raised.
+ * */
 outcome park(struct waiter *waiter, thrum_deadline deadline, bool signals);
 
-/* Blocks, without the GIL, until `event` is set (WOKEN) or `deadline` has come; signal handlers run meanwhile,
- * and FAILED means that one raised. */
+/* Blocks, without the GIL, until `event` is set (WOKEN) or `deadline` has come; signal handlers run
+ * meanwhile, and FAILED means that one raised. */
 outcome park_on(thrum_event *event, thrum_deadline deadline);
 
 /* Ends the wait of all, and every later one, without tokens; undone by waitlist_clear(). */
@@ -119,8 +122,8 @@ void end_waits(waitlist *list);
 /* Takes `waiter` out of its queue, if it stands in one. */
 void leave(struct waiter *waiter);
 
-/* Waits until *tokens > 0 or the waits are over (WOKEN), a signal handler raises or `deadline` has come. Requires *tokens
- * to be under the same guard as `list`. */
+/* Waits until *tokens > 0 or the waits are over (WOKEN), a signal handler raises or `deadline` has
+ * come. Requires *tokens to be under the same guard as `list`. */
 outcome wait_for_token(waitlist *list, const Py_ssize_t *tokens, thrum_deadline deadline,
                        bool signals);
 
@@ -141,7 +144,8 @@ PyObject *seconds_until(thrum_deadline deadline);
 /* What a function takes, for the texts of TypeErrors as the standard library has them. */
 typedef struct signature {
     const char *function;                 /* its __qualname__: a method has a '.' in it */
-    Py_ssize_t required, positional, all; /* how many of the names; by position, `self` not counted */
+    Py_ssize_t required, positional, all; /* how many of the names; by position, `self` not
+                                           * counted */
     const char *names[7];
 } signature;
 
@@ -153,8 +157,8 @@ int parse_args(const signature *how, PyObject *const *args, Py_ssize_t nargs, Py
 /* The same for tp_init. */
 int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject **out);
 
-/* The same for a function that takes any number by position: the first `nargs` are in out[]. `values` are
- * those of `kwnames`. */
+/* The same for a function that takes any number by position: the first `nargs` are in out[].
+ * `values` are those of `kwnames`. */
 int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
                    PyObject **out);
 
@@ -162,9 +166,9 @@ int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nar
  * holds. Returns 0, or -1 with an exception. */
 int count_of(PyObject *number, Py_ssize_t *count);
 
-/* Whether no subclass, of which `dealloc` is not, and no attribute of the object's own can stand in the
- * place of a method of ours. Where not, a method that the standard library has written with another one
- * has to call that by its name. */
+/* Whether no subclass, of which `dealloc` is not, and no attribute of the object's own can stand in
+ * the place of a method of ours. Where not, a method that the standard library has written with
+ * another one has to call that by its name. */
 static inline bool is_plain(PyObject *object, destructor dealloc, PyObject *const *dict) {
     return Py_TYPE(object)->tp_dealloc == dealloc && PEEK(*dict) == NULL;
 }
@@ -204,7 +208,8 @@ typedef struct toolbox {
     PyObject *done_and_not_done;
     PyTypeObject *future_layout, *completed_type;
     PyObject *futures_thread;  /* concurrent.futures.thread */
-    PyObject *threads_queues; /* its _threads_queues, or our own: whom the end of the interpreter waits for */
+    PyObject *threads_queues; /* its _threads_queues, or our own: whom the end of the interpreter
+                               * waits for */
     PyTypeObject *executor_layout, *pool_type, *results_type, *unordered_type, *sink_type, *queue_view_type;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;

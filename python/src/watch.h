@@ -22,7 +22,8 @@ typedef struct watch {
 typedef struct collector {
     thrum_event event;
     bool first, failure;  /* wake at the first that is done, or that failed; read-only */
-    Py_ssize_t pending;   /* how many hang at their futures, and 1 until all were added; peeked at */
+    Py_ssize_t pending;   /* how many hang at their futures, and 1 until all were added; peeked
+                           * at */
     watch *done, **end;   /* the row of the others, first to last */
     Py_ssize_t length;
     watch watches[];
@@ -39,7 +40,8 @@ void collector_free(collector *self);
 /* Adds a future, if it is not there: its watch hangs at it, done or not. Runs no Python code. */
 void collector_add(collector *self, future *item);
 
-/* All were added: puts those that were done before into the row, in the order in which they were added. */
+/* All were added: puts those that were done before into the row, in the order in which they were
+ * added. */
 void collector_sort_out(collector *self);
 
 /* The first of the row, as a new reference; NULL if there is none. */

@@ -173,8 +173,8 @@ static future *take_guarded(pool *self, struct worker *me) {
     return NULL;
 }
 
-/* In one step it is no longer what it was, starting or busy, and takes a task or is idle: who submits counts
- * the workers that will come. */
+/* In one step it is no longer what it was, starting or busy, and takes a task or is idle: who
+ * submits counts the workers that will come. */
 static void work(pool *self, struct worker *me) {
     for (Py_ssize_t *stood = &self->starting;; stood = &self->busy) {
         future *task;

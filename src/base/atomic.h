@@ -27,8 +27,8 @@
 #define thrum__or_acq_rel(p, n) __atomic_fetch_or((p), (n), __ATOMIC_ACQ_REL)
 #define thrum__or_seq_cst(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
 
-/* Compare and exchange: returns whether *p was *expected and is now `desired`; else *expected gets what
- * was found, read relaxed. */
+/* Compare and exchange: returns whether *p was *expected and is now `desired`; else *expected gets
+ * what was found, read relaxed. */
 #define thrum__cas_relaxed(p, expected, desired)                                                   \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_RELAXED,               \
                                 __ATOMIC_RELAXED)

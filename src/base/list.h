@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Doubly linked circular list, links inside the members. A link that is in no list points at itself. */
+/* Doubly linked circular list, links inside the members. A link that is in no list points at
+ * itself. */
 #ifndef THRUM_BASE_LIST_H
 #define THRUM_BASE_LIST_H
 

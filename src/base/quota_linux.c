@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The quota of control groups: where the process stands in which hierarchy (/proc/self/cgroup), where that is mounted
- * (/proc/self/mountinfo), and every group from there up to the mount. What cannot be read counts for nothing. */
+/* The quota of control groups: where the process stands in which hierarchy (/proc/self/cgroup),
+ * where that is mounted (/proc/self/mountinfo), and every group from there up to the mount. What
+ * cannot be read counts for nothing. */
 #include "base/quota.h"
 
 #include <errno.h>
@@ -76,7 +77,8 @@ static bool find_group(places *it, char *line) {
     return found;
 }
 
-/* "36 25 0:31 /beginning /mounted options - cgroup2 source options": spaces in paths are escaped. */
+/* "36 25 0:31 /beginning /mounted options - cgroup2 source options": spaces in paths are escaped.
+ * */
 static bool find_mount(places *it, char *line) {
     FILE *file = open_below(it->root, "/proc/self/mountinfo");
     bool found = false;
@@ -133,7 +135,8 @@ static int quota_in(const char *root, bool unified) {
     if (it)
         *it = (places){.root = root, .unified = unified};
     if (it && line && find_group(it, line) && find_mount(it, line)) {
-        /* Inside a container the path may begin above what is mounted: then the mount is all there is to see. */
+        /* Inside a container the path may begin above what is mounted: then the mount is all there
+         * is to see. */
         const char *below = it->group;
         size_t length = strlen(it->beginning);
         if (length > 1)

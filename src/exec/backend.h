@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The seam between an executor and what runs its tasks elsewhere: processes, MPI ranks. A backend
- * is handed bytes: typed tasks, and items of a map, several at a time, or of a stream (items.h). The
- * argument of thrum_submit() means nothing elsewhere: that, fork-joins and continuations on such an
- * executor are refused with -ENOTSUP.
+ * is handed bytes: typed tasks, and items of a map, several at a time, or of a stream (items.h).
+ * The argument of thrum_submit() means nothing elsewhere: that, fork-joins and continuations on
+ * such an executor are refused with -ENOTSUP.
  *
  * The future of a task: PENDING -> RUNNING (thrum__remote_start()) -> claimed
  * (thrum__remote_take()) -> done; back from RUNNING to PENDING by thrum__remote_requeue(). A cancel
@@ -54,8 +54,8 @@ struct thrum_backend {
     /* Makes `*state` for a new executor. Returns 0 or a negative errno; says itself on stderr which
      * option it cannot do. */
     int (*open)(thrum_executor *executor, const thrum_executor_opts *opts, void **state);
-    /* Takes a task. Returns 0, -ESHUTDOWN after close, -ETIMEDOUT: there was no room until its deadline,
-     * or why not; then it is as if never handed over. Any thread. */
+    /* Takes a task. Returns 0, -ESHUTDOWN after close, -ETIMEDOUT: there was no room until its
+     * deadline, or why not; then it is as if never handed over. Any thread. */
     int (*submit)(void *state, const thrum__remote_task *task);
     /* A task that was RUNNING is cancelled. Under a lock of the core: must not block, nor call
      * back. */
@@ -73,19 +73,20 @@ struct thrum_backend {
      * be NULL. */
     void *(*reserve)(void *state, size_t size, void **handle);
     void (*release)(void *handle);
-    /* These three may be NULL: a thread that waits for a task looks after all of them for a moment, so that a result that
-     * comes soon needs no wake. Returns a CPU on which a task may be running, if the calling thread does so from now on; -1:
-     * somebody else does. */
+    /* These three may be NULL: a thread that waits for a task looks after all of them for a moment,
+     * so that a result that comes soon needs no wake. Returns a CPU on which a task may be running,
+     * if the calling thread does so from now on; -1: somebody else does. */
     int (*attend)(void *state);
     /* Takes in what has come; runs no callbacks. Returns whether the caller may go on looking. */
     bool (*look)(void *state);
     /* The last of the caller's looks. */
     void (*leave)(void *state);
-    /* The current thread, which serves (thrum__backend_serves()), has called exit() in a callback and never comes back:
-     * another takes its place. */
+    /* The current thread, which serves (thrum__backend_serves()), has called exit() in a callback
+     * and never comes back: another takes its place. */
     void (*desert)(void *state);
-    /* A task that was PENDING has ended: cancelled, or by its deadline. What it took of a queue is free from now on; that the
-     * task is to be dropped the backend finds out later. Any thread; may block, but not wait for tasks. May be NULL. */
+    /* A task that was PENDING has ended: cancelled, or by its deadline. What it took of a queue is
+     * free from now on; that the task is to be dropped the backend finds out later. Any thread; may
+     * block, but not wait for tasks. May be NULL. */
     void (*withdrawn)(void *state);
 };
 
@@ -114,15 +115,15 @@ void thrum__remote_fail(thrum_future *future, const thrum_failure *failure);
  * run as above. Returns whether it did. */
 bool thrum__remote_cancel(thrum_future *future);
 
-/* Drops the backend's reference of a task that one of the calls above has failed for. Returns true if
- * the task had not ended: its deadline has come, and it fails by this call. Then callbacks run as
- * above; and what nobody has read may be reported, unless the task was cancelled. */
+/* Drops the backend's reference of a task that one of the calls above has failed for. Returns true
+ * if the task had not ended: its deadline has come, and it fails by this call. Then callbacks run
+ * as above; and what nobody has read may be reported, unless the task was cancelled. */
 bool thrum__remote_drop(thrum_future *future);
 
-/* Runs `run(arg)` as a task called `name`, which lives for ever, on the current thread, which executes
- * none: what a worker elsewhere does. `given`, if not NULL, is its name instead, and is copied. Returns
- * 0, or the code of its failure with that in `*failure`, whose message is written to text[0 ..
- * size). */
+/* Runs `run(arg)` as a task called `name`, which lives for ever, on the current thread, which
+ * executes none: what a worker elsewhere does. `given`, if not NULL, is its name instead, and is
+ * copied. Returns 0, or the code of its failure with that in `*failure`, whose message is written
+ * to text[0 .. size). */
 int thrum__remote_run(const char *name, const char *given, void (*run)(void *arg), void *arg,
                       thrum_failure *failure, char *text, size_t size);
 
@@ -141,13 +142,15 @@ int thrum__remote_cpus(void);
 /* Returns the CPU that the calling thread runs on. */
 int thrum__remote_cpu(void);
 
-/* Returns whether the current thread may look for something that another process does, which was on `cpu`, instead of
- * sleeping at once: a CPU is free, and the last looks were not in vain. Then thrum__remote_looked() says whether it was
- * found. If that CPU is this one, lets others run there first. */
+/* Returns whether the current thread may look for something that another process does, which was on
+ * `cpu`, instead of sleeping at once: a CPU is free, and the last looks were not in vain. Then
+ * thrum__remote_looked() says whether it was found. If that CPU is this one, lets others run there
+ * first. */
 bool thrum__remote_may_look(int cpu);
 void thrum__remote_looked(bool found);
 
-/* The current thread has slept for so long for what it would have looked for: if that was short, looks pay. */
+/* The current thread has slept for so long for what it would have looked for: if that was short,
+ * looks pay. */
 void thrum__remote_slept(int64_t ns);
 
 /* Looks for `ns` nanoseconds at most. Returns whether *word has left `value`. */
@@ -157,16 +160,18 @@ bool thrum__remote_look(const uint64_t *word, uint64_t value, int64_t ns);
 void thrum__remote_sleep(uint32_t *word, uint32_t value);
 void thrum__remote_wake(uint32_t *word);
 
-/* The current thread is about to sleep, and does not any more: in the system, without the library's help. */
+/* The current thread is about to sleep, and does not any more: in the system, without the library's
+ * help. */
 void thrum__remote_asleep(void);
 void thrum__remote_awake(void);
 
 /* As all lines of the library on stderr. */
 void thrum__remote_complain(const char *format, ...) THRUM_PRINTF(1, 2);
 
-/* The current thread completes the tasks of `executor`; NULL: no more. What it waits for would never come: such waits
- * fail with -EDEADLK. What the program has to say about their end is put off until thrum__backend_callbacks(): that may
- * end the thread, or never come back from exit(), so it is called where the thread is in the middle of nothing. */
+/* The current thread completes the tasks of `executor`; NULL: no more. What it waits for would
+ * never come: such waits fail with -EDEADLK. What the program has to say about their end is put off
+ * until thrum__backend_callbacks(): that may end the thread, or never come back from exit(), so it
+ * is called where the thread is in the middle of nothing. */
 void thrum__backend_serves(thrum_executor *executor);
 void thrum__backend_callbacks(void);
 

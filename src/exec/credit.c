@@ -4,8 +4,8 @@
 #include "base/atomic.h"
 #include "exec/pool.h"
 
-/* Between two counts a submitter runs a 64th of the limit itself, 16 tasks at most, as long as every
- * worker has something to run; under 128 it counts each time. */
+/* Between two counts a submitter runs a 64th of the limit itself, 16 tasks at most, as long as
+ * every worker has something to run; under 128 it counts each time. */
 enum { OWN_PART = 64, OWN_MAX = 16 };
 
 static const uint64_t COUNTED = UINT64_C(1) << 32;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of queued tasks when no worker can be had: who finds that out runs them, in a slot of the pool, or fails
- * them where only a worker that was initialised may run them. */
+/* What becomes of queued tasks when no worker can be had: who finds that out runs them, in a slot
+ * of the pool, or fails them where only a worker that was initialised may run them. */
 #include <errno.h>
 #include <pthread.h>
 
@@ -117,7 +117,8 @@ void thrum__pool_look(thrum_executor *pool, bool initialized) {
             fail_all(pool);
         else if (thrum__state_take_slot(pool, THRUM__POOL_BUSY - THRUM__POOL_PINNED, 0))
             run_all_and_pin(pool);
-        thrum__strand_self()->ops->yield(); /* a task may be about to be linked, or taken by another */
+        thrum__strand_self()->ops->yield(); /* a task may be about to be linked, or taken by
+                                             * another */
     }
 }
 
@@ -133,7 +134,8 @@ void thrum__pool_drain(thrum_executor *pool) {
 }
 
 /* Only who makes room for another has to look for whom that helps.
- * A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it looks. */
+ * A pool whose last holder of a slot lets go may be gone at once: so it stands as PINNED while it
+ * looks. */
 void thrum__pool_release_slot(thrum_executor *pool) {
     if (thrum__pool_gone(pool))
         return;

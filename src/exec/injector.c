@@ -11,9 +11,10 @@ void thrum__injector_init(thrum__injector *injector) {
 
 void thrum__injector_put(thrum__injector *injector, thrum_future *task) {
     thrum__store_relaxed(&task->next, NULL);
-    /* seq_cst: pairs with thrum__injector_visible(), called by who has announced its sleep: either that sees
-     * the task, or the producer's load of the state sees the sleeper: pairs with thrum__state_add(); and it pairs
-     * with thrum__injector_put(): `next` of the one before is NULL by then */
+    /* seq_cst: pairs with thrum__injector_visible(), called by who has announced its sleep: either
+     * that sees the task, or the producer's load of the state sees the sleeper: pairs with
+     * thrum__state_add(); and it pairs with thrum__injector_put(): `next` of the one before is NULL
+     * by then */
     thrum_future *before = thrum__xchg_seq_cst(&injector->tail, task);
     /* release: pairs with thrum__injector_take(), thrum__injector_first() */
     thrum__store_release(&before->next, task);

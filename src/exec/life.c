@@ -58,8 +58,8 @@ static thrum__part *part_of(thrum__frame *frame) {
     return frame->executing == THRUM__PART ? THRUM__MEMBER(thrum__part, frame, frame) : NULL;
 }
 
-/* The strand is inside exit(), and never comes back to what it executes: all of that ends here, so that who waits for
- * it goes on, and the pools go on without this strand. */
+/* The strand is inside exit(), and never comes back to what it executes: all of that ends here, so
+ * that who waits for it goes on, and the pools go on without this strand. */
 static void desert(void) {
     thrum__strand *self = thrum__strand_self();
     for (thrum__frame *frame; (frame = self->frame) != NULL;) {

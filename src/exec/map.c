@@ -180,7 +180,8 @@ static void end_part(member *self) {
 
 static void close_map(mapping **open);
 
-/* The strand is inside exit(). What the caller of the map executes ends only after the others are out. */
+/* The strand is inside exit(). What the caller of the map executes ends only after the others are
+ * out. */
 static void desert(thrum__part *part) {
     member *self = THRUM__MEMBER(member, part, part);
     end_part(self);

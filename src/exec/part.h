@@ -68,8 +68,9 @@ void thrum__pinned_end(void *it);
  * for in vain: does not look into it. */
 bool thrum__pinned_here(const thrum_executor *pool);
 
-/* The same for who has taken a slot of `pool` that is no worker's, as long as it has that: callbacks
- * and the excepthook too may wait, which leaves it, or never come back, which gives it back. */
+/* The same for who has taken a slot of `pool` that is no worker's, as long as it has that:
+ * callbacks and the excepthook too may wait, which leaves it, or never come back, which gives it
+ * back. */
 void thrum__held_begin(thrum__part *part, thrum_executor *pool);
 void thrum__held_end(void *part);
 

@@ -24,7 +24,8 @@ static const double IDLE_SECONDS = 10.0;
 
 thrum__raw_lock thrum__pools_lock;
 thrum__link thrum__pools = THRUM__LIST_INIT(thrum__pools);
-static thrum__link spare = THRUM__LIST_INIT(spare); /* memory of pools that were freed; under pools_lock */
+static thrum__link spare = THRUM__LIST_INIT(spare); /* memory of pools that were freed; under
+                                                     * pools_lock */
 static uint32_t pool_counter;                       /* relaxed: for the names "Pool-N" */
 
 int thrum_default_workers(void) { return thrum__quota_workers(); }

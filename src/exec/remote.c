@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors with a backend. A canceller may come late with a future in hand: under thrum__remote_lock a task that is not
- * done keeps the pool, since that is freed under this lock when all its tasks are done. */
+/* Executors with a backend. A canceller may come late with a future in hand: under
+ * thrum__remote_lock a task that is not done keeps the pool, since that is freed under this lock
+ * when all its tasks are done. */
 #include "exec/remote.h"
 
 #include <errno.h>
@@ -80,8 +81,8 @@ static bool requeue(thrum_future *future) {
     return false;
 }
 
-/* Under the lock. The pool of a task that is not done stays until that is unpinned; NULL: it is done, or not of this
- * process. */
+/* Under the lock. The pool of a task that is not done stays until that is unpinned; NULL: it is
+ * done, or not of this process. */
 static thrum_executor *pin(thrum_future *future) {
     if (thrum__task_done(future) || thrum__pool_gone(future->pool))
         return NULL;

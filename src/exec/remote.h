@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors with a backend, as the other files of this floor see them. The state of such a pool is REMOTE;
- * it is PINNED from its making until its backend has come to rest. */
+/* Executors with a backend, as the other files of this floor see them. The state of such a pool is
+ * REMOTE; it is PINNED from its making until its backend has come to rest. */
 #ifndef THRUM_EXEC_REMOTE_H
 #define THRUM_EXEC_REMOTE_H
 
@@ -20,15 +20,15 @@ typedef struct thrum__remote_block {
     void *handle;
 } thrum__remote_block;
 
-/* Returns memory for arguments and result that is better than any other, and given back with `block`; NULL: there is
- * none. */
+/* Returns memory for arguments and result that is better than any other, and given back with
+ * `block`; NULL: there is none. */
 void *thrum__remote_reserve(const thrum_executor *pool, thrum__remote_block *block, size_t size);
 
 /* Frees a block, and gives back what it has. */
 void thrum__remote_block_free(void *block);
 
-/* Submits a task whose arguments and result stand in `block` (or what that has reserved), which is freed with the
- * record, and when there is none. `fn` says whose block it is. */
+/* Submits a task whose arguments and result stand in `block` (or what that has reserved), which is
+ * freed with the record, and when there is none. `fn` says whose block it is. */
 int thrum__remote_submit(thrum_executor *pool, thrum_future **out, void *(*fn)(void *),
                          thrum__remote_block *block, thrum__remote_task task);
 
@@ -76,10 +76,12 @@ bool thrum__remote_cancel_any(thrum_future *future);
 /* The same, unless it was sent. */
 bool thrum__remote_cancel_waiting(thrum_future *future);
 
-/* Who is about to wait for `future`, such a record: looks for a moment whether it becomes done. Returns whether it is. */
+/* Who is about to wait for `future`, such a record: looks for a moment whether it becomes done.
+ * Returns whether it is. */
 bool thrum__remote_help(thrum_future *future);
 
-/* Lets a pool stay, for who has a future of it in hand. Returns its backend; NULL, nothing being done, if that is done. */
+/* Lets a pool stay, for who has a future of it in hand. Returns its backend; NULL, nothing being
+ * done, if that is done. */
 const thrum_backend *thrum__remote_pin(thrum_future *future);
 void thrum__remote_unpin(thrum_executor *pool);
 

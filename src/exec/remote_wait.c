@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How the ends of a backend wait for each other: looks before sleeps, as everywhere (park/README.md). */
+/* How the ends of a backend wait for each other: looks before sleeps, as everywhere
+ * (park/README.md). */
 #include <limits.h>
 
 #include "base/clock.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the records of tasks come from. Each OS thread has two batches at hand; whole batches go to the depot and come
- * from it, so that records made by one thread and freed by another cost one lock per batch. Chunks are never given
- * back: memory is bounded by the most records there ever were at once. */
+/* Where the records of tasks come from. Each OS thread has two batches at hand; whole batches go to
+ * the depot and come from it, so that records made by one thread and freed by another cost one lock
+ * per batch. Chunks are never given back: memory is bounded by the most records there ever were at
+ * once. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Typed tasks: the arguments and the result stand in one block, which belongs to the record of the task. */
+/* Typed tasks: the arguments and the result stand in one block, which belongs to the record of the
+ * task. */
 #include <thrum/task.h>
 
 #include <errno.h>

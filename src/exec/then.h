@@ -46,8 +46,8 @@ thrum_future *thrum__then_source(const thrum_future *task);
 /* A continuation that waited was cancelled; while the caller has a handle. */
 void thrum__then_cancelled(thrum_future *task);
 
-/* The deadline of a continuation that waited has come, and the caller has claimed it; a reference of
- * `task` goes. */
+/* The deadline of a continuation that waited has come, and the caller has claimed it; a reference
+ * of `task` goes. */
 void thrum__then_expire(thrum_future *task);
 
 /* A continuation was cancelled in a queue, and its record dies. */

@@ -27,7 +27,8 @@ bool thrum__pool_visible(const thrum_executor *pool) {
            (thrum__work_source_hook && thrum__work_source_hook->visible(pool));
 }
 
-/* Returns a place for a worker whose thread is to be started, NULL without memory or room. Under the bucket lock. */
+/* Returns a place for a worker whose thread is to be started, NULL without memory or room. Under
+ * the bucket lock. */
 static thrum__worker *take_place(thrum_executor *pool, thrum__worker **spare) {
     thrum__worker *worker = NULL;
     for (int i = 0; i < pool->places && !worker; i++)
@@ -62,8 +63,9 @@ static void give_place_back(thrum_executor *pool, thrum__worker *worker, bool fi
     thrum__pool_nudge(pool);
 }
 
-/* What the pool needs: NOTHING, a sleeper that was WOKEN (granted), or a worker to be STARTED: as the FIRST that
- * can run, or beside others; for that there may be NO_PLACE, or NEEDS_MEMORY that is not at hand yet. */
+/* What the pool needs: NOTHING, a sleeper that was WOKEN (granted), or a worker to be STARTED: as
+ * the FIRST that can run, or beside others; for that there may be NO_PLACE, or NEEDS_MEMORY that is
+ * not at hand yet. */
 enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE, NEEDS_MEMORY };
 
 /* Under the bucket lock. `failed`: no start beside others any more, only a wake. */
@@ -124,8 +126,8 @@ static int start(thrum_executor *pool, thrum__worker *worker) {
     return rc;
 }
 
-/* The lock `first` keeps those who would start the only worker one behind the other: a failure is each one's
- * own, and nobody relies on a start that has not succeeded. */
+/* The lock `first` keeps those who would start the only worker one behind the other: a failure is
+ * each one's own, and nobody relies on a start that has not succeeded. */
 static int wake_slow(thrum_executor *pool) {
     thrum__worker *spare = NULL, *worker = NULL;
     thrum__strand_self();
@@ -188,7 +190,8 @@ static bool leave_slot(thrum_executor *pool, uint64_t as) {
     return !thrum__pool_visible(pool) || thrum__pool_notify(pool) == 0;
 }
 
-/* Returns NULL, or the pool in which nobody can take the place of the current strand; then nothing has changed. */
+/* Returns NULL, or the pool in which nobody can take the place of the current strand; then nothing
+ * has changed. */
 static thrum_executor *leave_slots(void) {
     const thrum__frame *top = thrum__frame_current();
     const thrum__worker *worker = own_worker(top);

@@ -130,9 +130,9 @@ static bool may_go_on(thrum_executor *pool) {
            !thrum__pool_gone(pool);
 }
 
-/* Requires a slot, still SEARCHING: those who submitted meanwhile rely on this worker. Having found something it wakes
- * the next, if there is more. Returns false, nothing changed, if there was nothing; else true, without work, the
- * slot its own and SEARCHING no more. */
+/* Requires a slot, still SEARCHING: those who submitted meanwhile rely on this worker. Having found
+ * something it wakes the next, if there is more. Returns false, nothing changed, if there was
+ * nothing; else true, without work, the slot its own and SEARCHING no more. */
 static bool work(thrum__worker *worker) {
     thrum_executor *pool = worker->pool;
     const thrum__work_source *source = thrum__work_source_hook;
@@ -269,8 +269,8 @@ static void left(void *arg) {
     thrum__pool_nudge(pool);
 }
 
-/* The last that a worker does. Requires SEARCHING. What it trusts to is looked for once more, for those who relied on
- * its looking. */
+/* The last that a worker does. Requires SEARCHING. What it trusts to is looked for once more, for
+ * those who relied on its looking. */
 static void leave(thrum__worker *worker, bool initialized) {
     thrum_executor *pool = worker->pool;
     thrum__bucket *bucket = thrum__lot_lock(pool);

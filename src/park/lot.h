@@ -58,7 +58,8 @@ static inline bool thrum__lot_others(const thrum__waiter *waiter) {
 }
 
 /* Queues the current strand at `address`, last, waiting for an object of `kind`. Requires that
- * thrum__strand_self() was called before the bucket was locked: meeting a thread takes the registry. */
+ * thrum__strand_self() was called before the bucket was locked: meeting a thread takes the
+ * registry. */
 void thrum__lot_enqueue(thrum__bucket *bucket, thrum__waiter *waiter, const void *address,
                         const thrum__wait_kind *kind);
 
@@ -73,21 +74,25 @@ void thrum__lot_requeue(thrum__bucket *from, thrum__waiter *waiter, thrum__bucke
  * thrum__lot_unpark() gives it. */
 void thrum__lot_grant(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *list);
 
-/* Gives their tokens to the waiters that were granted. Requires no bucket lock. The list is spent. */
+/* Gives their tokens to the waiters that were granted. Requires no bucket lock. The list is spent.
+ * */
 void thrum__lot_unpark(thrum__link *list);
 
-/* Unlocks `bucket` and blocks until the queued `waiter` has a token: 0. Or, when `deadline` came (or
- * a signal, with THRUM__PARK_INTERRUPTIBLE) before anybody woke it: takes it out of the queue and returns
+/* Unlocks `bucket` and blocks until the queued `waiter` has a token: 0. Or, when `deadline` came
+ * (or a signal, with THRUM__PARK_INTERRUPTIBLE) before anybody woke it: takes it out of the queue
+ * and returns
  * -ETIMEDOUT or -EINTR; then no token is owed. */
 int thrum__lot_park(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline, unsigned flags);
 
 /* The second half of thrum__lot_park(), for who has unlocked the bucket itself. A waiter that was
- * requeued in the meantime counts as woken: it goes on waiting, whatever the deadline, and gets 0. */
+ * requeued in the meantime counts as woken: it goes on waiting, whatever the deadline, and gets 0.
+ * */
 int thrum__lot_sleep(thrum__waiter *waiter, int64_t deadline, unsigned flags);
 
-/* As thrum__lot_park(), but when the wait would be given up calls leave(bucket, waiter, granted) under
- * the bucket lock, which takes the waiter out of its queue and returns true, or leaves it in and returns
- * false: then the wait goes on, whatever the deadline. What leave granted is unparked. */
+/* As thrum__lot_park(), but when the wait would be given up calls leave(bucket, waiter, granted)
+ * under the bucket lock, which takes the waiter out of its queue and returns true, or leaves it in
+ * and returns false: then the wait goes on, whatever the deadline. What leave granted is unparked.
+ * */
 typedef bool thrum__lot_leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted);
 int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline,
                             unsigned flags, thrum__lot_leave *leave);
@@ -95,8 +100,9 @@ int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_
 /* Dequeues and unparks every waiter at `address`. Takes the bucket lock itself. */
 void thrum__lot_unpark_all(const void *address);
 
-/* As thrum__lot_unpark_all(), for an object of `kind` that may be gone: what waits for an object of another kind at this
- * address stays queued. Others of this kind wake for nothing: they must look again. */
+/* As thrum__lot_unpark_all(), for an object of `kind` that may be gone: what waits for an object of
+ * another kind at this address stays queued. Others of this kind wake for nothing: they must look
+ * again. */
 void thrum__lot_unpark_kind(const void *address, const thrum__wait_kind *kind);
 
 /* Notes that the strand of `waiter` waits no more. The waiter calls it, in no queue any more. */

@@ -82,7 +82,8 @@ thrum__strand *thrum__registry_find(uint32_t id) {
     return NULL;
 }
 
-/* Ids count up, so that one is not met again soon; after 2^31 those of the living are passed over. */
+/* Ids count up, so that one is not met again soon; after 2^31 those of the living are passed over.
+ * */
 static uint32_t new_id(void) {
     for (;;) {
         uint32_t n = thrum__add_relaxed(&last_id, 1) + 1;
@@ -208,8 +209,9 @@ static void init_once(void) {
     thrum__fork_register(THRUM__FORK_STRAND, &fork_hooks);
 }
 
-/* Makes the calling OS thread a strand. It stands in thread-local memory: cannot fail. It is listed only
- * if its end will be noticed: not without a key, nor in the last round of the thread's destructors. */
+/* Makes the calling OS thread a strand. It stands in thread-local memory: cannot fail. It is listed
+ * only if its end will be noticed: not without a key, nor in the last round of the thread's
+ * destructors. */
 static __attribute__((noinline)) thrum__strand *adopt(void) {
     pthread_once(&once, init_once);
     int64_t native_id = thrum__os_native_id();

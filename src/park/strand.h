@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The first seam: a strand is what runs and can wait. An OS thread is one (strand_linux.c), a context of
- * the tests another, a light thread or a thread under the explorer others to come. README.md beside
- * this file has states, protocol and argument. */
+/* The first seam: a strand is what runs and can wait. An OS thread is one (strand_linux.c), a
+ * context of the tests another, a light thread or a thread under the explorer others to come.
+ * README.md beside this file has states, protocol and argument. */
 #ifndef THRUM_PARK_STRAND_H
 #define THRUM_PARK_STRAND_H
 
@@ -22,20 +22,21 @@ enum {
 /* What a kind of strand supplies. */
 typedef struct thrum__strand_ops {
     /* Makes `strand` run strand->entry(strand) on a stack of at least `stack_size` bytes (0: the
-     * default), having made it the current one there. *strand must outlive this call, and may be gone
-     * when entry returns. Returns 0, -EAGAIN or -ENOMEM. */
+     * default), having made it the current one there. *strand must outlive this call, and may be
+     * gone when entry returns. Returns 0, -EAGAIN or -ENOMEM. */
     int (*start)(thrum__strand *strand, size_t stack_size);
     /* Blocks the current strand `self` until it has a token, and takes it: 0. Else -ETIMEDOUT, or
      * -EINTR; then no token was taken, yet one may come at any moment. */
     int (*park)(thrum__strand *self, int64_t deadline, unsigned flags);
-    /* Gives `strand` its token. Called once for each park that queued; the last touch of *strand. */
+    /* Gives `strand` its token. Called once for each park that queued; the last touch of *strand.
+     * */
     void (*unpark)(thrum__strand *strand);
     /* Lets other strands run. */
     void (*yield)(void);
     /* Returns the time that deadlines of this kind are measured in, nanoseconds. */
     int64_t (*now)(void);
-    /* Waits (if `wait`) until the stack of `strand`, whose entry is returning, is gone. Returns whether it
-     * is; then this, or detach, must not be called again. Not a cancellation point. */
+    /* Waits (if `wait`) until the stack of `strand`, whose entry is returning, is gone. Returns
+     * whether it is; then this, or detach, must not be called again. Not a cancellation point. */
     bool (*reap)(thrum__strand *strand, bool wait);
     /* Lets the stack of `strand` go by itself. The strand may still run, or be the caller. */
     void (*detach)(thrum__strand *strand);
@@ -83,8 +84,10 @@ struct thrum__strand {
     void (*entry)(thrum__strand *); /* read-only after start */
     void *thread;                  /* record of floor 3; under the registry lock */
     struct thrum__frame *frame;    /* own: what floor 4 runs on it, NULL nothing */
-    const char *task;              /* relaxed: its name, for dumps; lives under the registry lock; NULL none */
-    struct thrum__alias *aliases;  /* outermost first; under the registry lock, read by itself without */
+    const char *task;              /* relaxed: its name, for dumps; lives under the registry lock;
+                                    * NULL none */
+    struct thrum__alias *aliases;  /* outermost first; under the registry lock, read by itself
+                                    * without */
     struct thrum__alias *alias;    /* own: the one it runs under, NULL none */
     uintptr_t os;                  /* the implementation's own handle */
     struct thrum__locals *locals;  /* own: values of floor 2, NULL none yet */
@@ -100,23 +103,23 @@ thrum__strand *thrum__strand_peek(void);
 /* Makes `strand` (NULL: none) the current one of this OS thread: what a switch of stacks calls. */
 void thrum__strand_switch(thrum__strand *strand);
 
-/* The `locals` of the current strand, NULL on a thread that thrum has not met. To be read in functions that
- * do not switch stacks only, and not to be inlined. */
+/* The `locals` of the current strand, NULL on a thread that thrum has not met. To be read in
+ * functions that do not switch stacks only, and not to be inlined. */
 extern __thread struct thrum__locals *thrum__tls_locals __attribute__((tls_model("initial-exec")));
 
 /* Sets the `locals` of `self`, the current strand. */
 void thrum__strand_set_locals(thrum__strand *self, struct thrum__locals *locals);
 
-/* The id that a strand takes locks under while it runs a task inside another one, so that an rlock of the outer
- * one is not taken for its own. One for each depth, kept until the strand ends. */
+/* The id that a strand takes locks under while it runs a task inside another one, so that an rlock
+ * of the outer one is not taken for its own. One for each depth, kept until the strand ends. */
 typedef struct thrum__alias {
     uint32_t id;                /* read-only */
     struct thrum__alias *outer; /* read-only */
     struct thrum__alias *inner; /* under the registry lock, read by its strand without */
 } thrum__alias;
 
-/* Gives the current strand `self` another id to take locks under, until thrum__strand_alias_leave(). Returns false
- * when there is no memory. */
+/* Gives the current strand `self` another id to take locks under, until
+ * thrum__strand_alias_leave(). Returns false when there is no memory. */
 bool thrum__strand_alias_enter(thrum__strand *self);
 void thrum__strand_alias_leave(thrum__strand *self);
 
@@ -135,7 +138,8 @@ void thrum__strand_unlist(thrum__strand *strand);
 thrum__link *thrum__registry_lock(void);
 void thrum__registry_unlock(void);
 
-/* Returns the listed strand with this id, or an alias of it; NULL if there is none. Requires the registry lock. */
+/* Returns the listed strand with this id, or an alias of it; NULL if there is none. Requires the
+ * registry lock. */
 thrum__strand *thrum__registry_find(uint32_t id);
 
 /* Called, if set, with each adopted strand when its OS thread ends, before it is unlisted. */

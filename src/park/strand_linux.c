@@ -79,8 +79,8 @@ static bool spin(thrum__strand *self) {
     return false;
 }
 
-/* Lets others run on this CPU. Beside a thread that hogs the CPU a yield gives a whole slice away: after
- * one that was slow the next 4, 16, 64 .. are left out. */
+/* Lets others run on this CPU. Beside a thread that hogs the CPU a yield gives a whole slice away:
+ * after one that was slow the next 4, 16, 64 .. are left out. */
 static void yield_timed(thrum__strand *self) {
     if (self->yield_skip > 0) {
         self->yield_skip--;

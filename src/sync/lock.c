@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The quantum lock: whoever runs may barge, but a waiter that was woken and passed over for 250 us is
- * handed the lock. One waiter at a time is on its way; it keeps its place in the queue until it owns
- * the lock. The argument is in ../park/README.md. */
+/* The quantum lock: whoever runs may barge, but a waiter that was woken and passed over for 250 us
+ * is handed the lock. One waiter at a time is on its way; it keeps its place in the queue until it
+ * owns the lock. The argument is in ../park/README.md. */
 #include <thrum/lock.h>
 
 #include <errno.h>
@@ -115,8 +115,8 @@ static uint32_t word_for(const thrum__waiter *waiter) {
     return waiter->strand->holder_id | (thrum__lot_others(waiter) ? THRUM__WAITERS : 0);
 }
 
-/* Returns the first waiter for `lock`. After a release the lock may be gone, and its address be that of
- * something else that is waited for: such a waiter is not meant. */
+/* Returns the first waiter for `lock`. After a release the lock may be gone, and its address be
+ * that of something else that is waited for: such a waiter is not meant. */
 static thrum__waiter *first_waiter(thrum__bucket *bucket, const thrum_lock *lock) {
     thrum__waiter *waiter = thrum__lot_first(bucket, lock);
     return waiter && waiter->kind == &thrum__lock_kind ? waiter : NULL;

@@ -29,8 +29,9 @@ static bool waited_for(const thrum__strand *strand, const thrum__strand *self) {
     return strand != self && thread && thread->started_here && !thread->daemon && !thread->exempt;
 }
 
-/* Returns a handle on the oldest regular thread other than the current one, NULL if there is none. *timers:
- * whether there are regular timers, as of the same moment: one may start the other, and be gone. */
+/* Returns a handle on the oldest regular thread other than the current one, NULL if there is none.
+ * *timers: whether there are regular timers, as of the same moment: one may start the other, and be
+ * gone. */
 static thrum_thread *oldest_regular(bool *timers) {
     thrum__strand *self = thrum__strand_self();
     thrum_thread *found = NULL;
@@ -82,8 +83,8 @@ static int wait_for_one(thrum_thread *thread, int64_t deadline) {
     return rc == 0 ? -EAGAIN : rc;
 }
 
-/* The strand is inside exit(), and comes back to nothing: who waits for what it was doing, or for its
- * end, goes on. */
+/* The strand is inside exit(), and comes back to nothing: who waits for what it was doing, or for
+ * its end, goes on. */
 static void leave_for_good(const thrum__strand *self) {
     thrum__timer_leave();
     if (more())
@@ -111,8 +112,8 @@ static void wait_for_threads(void) {
     } while (rc != 0);
 }
 
-/* Registered to run after wait_for_threads(): meets a second thread that calls exit() while the first
- * one waits, and parks it for ever. It registers itself again for a third one. */
+/* Registered to run after wait_for_threads(): meets a second thread that calls exit() while the
+ * first one waits, and parks it for ever. It registers itself again for a third one. */
 static void park_second_exit(void) {
     thrum__strand *self = thrum__strand_self();
     if (thrum__load_relaxed(&exiting) == self->id)
@@ -130,7 +131,8 @@ static void register_handlers(void) {
     atexit(wait_for_threads);
 }
 
-/* If another thread was inside exit() its handlers are spent, and this process has its end to come. */
+/* If another thread was inside exit() its handlers are spent, and this process has its end to come.
+ * */
 void thrum__exit_child_after_fork(void) {
     const thrum__strand *self = thrum__strand_peek();
     uint32_t first = thrum__load_relaxed(&exiting);

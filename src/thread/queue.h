@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a queue: queue.c has the public verbs, queue_wait.c the sleeping of both sides and of
- * joiners, queue_ring.c the order FIFO, queue_heap.c the orders LIFO and PRIORITY. An order supplies
- * attempts, which never wait; docs/decisions/0004-queue.md has the argument. */
+/* The parts of a queue: queue.c has the public verbs, queue_wait.c the sleeping of both sides and
+ * of joiners, queue_ring.c the order FIFO, queue_heap.c the orders LIFO and PRIORITY. An order
+ * supplies attempts, which never wait; docs/decisions/0004-queue.md has the argument. */
 #ifndef THRUM_THREAD_QUEUE_H
 #define THRUM_THREAD_QUEUE_H
 
@@ -62,7 +62,8 @@ typedef struct thrum__verb {
     int (*attempt)(thrum_queue *queue, void *item);
     /* Returns whether an attempt would not say -EAGAIN. */
     bool (*can)(thrum_queue *queue);
-    /* A hint of the same that touches no more than it must; may be false for ever after shutdown. */
+    /* A hint of the same that touches no more than it must; may be false for ever after shutdown.
+     * */
     bool (*may)(const thrum_queue *queue);
     size_t side; /* offset of those who wait */
     thrum__wait_kind kind;
@@ -74,7 +75,8 @@ extern const thrum__verb thrum__queue_putting;
 /* Returns what an attempt says when nobody is in the middle of its slot. */
 int thrum__queue_try(thrum_queue *queue, const thrum__verb *verb, void *item);
 
-/* Waits until an attempt of `verb` says neither -EAGAIN nor -EBUSY, or for `deadline` or a signal. */
+/* Waits until an attempt of `verb` says neither -EAGAIN nor -EBUSY, or for `deadline` or a signal.
+ * */
 int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, int64_t deadline,
                       unsigned flags);
 
@@ -97,7 +99,8 @@ int thrum__queue_task_done(thrum_queue *queue);
 /* Returns whether anybody waits in the queue. */
 bool thrum__queue_awaited(thrum_queue *queue);
 
-/* Returns `size` bytes of zero at a multiple of THRUM__APART and in *memory what to free(), or NULL. */
+/* Returns `size` bytes of zero at a multiple of THRUM__APART and in *memory what to free(), or
+ * NULL. */
 void *thrum__queue_alloc(size_t size, void **memory);
 
 /* FIFO. */
@@ -128,7 +131,8 @@ static inline void thrum__side_mark(thrum__side *side) {
     thrum__store_seq_cst(&side->asleep, 1);
 }
 
-/* Called after a position has moved. Returns whether the caller owes somebody of this side a wake. */
+/* Called after a position has moved. Returns whether the caller owes somebody of this side a wake.
+ * */
 static inline bool thrum__side_owes(thrum__side *side) {
     /* seq_cst: pairs with thrum__side_mark() */
     return THRUM__UNLIKELY(thrum__load_seq_cst(&side->asleep) != 0) &&
@@ -153,8 +157,9 @@ static inline void thrum__position_set(size_t *position, size_t to) {
     thrum__store_seq_cst(position, to);
 }
 
-/* Copies an item; the sizes that are met most often without a call. Whose memory it is stays hidden from
- * link-time optimisation, which warns about the sizes that an object it knows is too small for. */
+/* Copies an item; the sizes that are met most often without a call. Whose memory it is stays hidden
+ * from link-time optimisation, which warns about the sizes that an object it knows is too small
+ * for. */
 static inline void thrum__item_copy(void *to, const void *from, size_t size) {
     __asm__("" : "+r"(to), "+r"(from));
     if (THRUM__LIKELY(size == 8))

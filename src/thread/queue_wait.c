@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How putters, getters and joiners sleep: the flag is set, the positions are looked at, both under
- * the bucket lock; whoever moves a position looks at the flag afterwards. One sleeper of a side is on
- * its way at a time; it sets the flag again if others remain, before it looks, and wakes the next when
- * there is more. */
+ * the bucket lock; whoever moves a position looks at the flag afterwards. One sleeper of a side is
+ * on its way at a time; it sets the flag again if others remain, before it looks, and wakes the
+ * next when there is more. */
 #include <errno.h>
 
 #include "base/cpu.h"
@@ -62,8 +62,8 @@ void thrum__queue_wake_all(const thrum__side *side, const thrum__verb *verb) {
     thrum__lot_unpark(&granted);
 }
 
-/* Who was woken while others slept leaves: wakes the next if it can go on. The queue may be gone, but
- * not while somebody waits in it. */
+/* Who was woken while others slept leaves: wakes the next if it can go on. The queue may be gone,
+ * but not while somebody waits in it. */
 static void pass_on(thrum_queue *queue, const thrum__verb *verb) {
     thrum__link granted = THRUM__LIST_INIT(granted);
     thrum__side *side = side_of(queue, verb);
@@ -76,8 +76,8 @@ static void pass_on(thrum_queue *queue, const thrum__verb *verb) {
     thrum__lot_unpark(&granted);
 }
 
-/* Lets the strand that is in the middle of a slot go on, when called for the n-th time: pauses, then
- * yields, then short sleeps, so that it runs whatever the priority of the caller. */
+/* Lets the strand that is in the middle of a slot go on, when called for the n-th time: pauses,
+ * then yields, then short sleeps, so that it runs whatever the priority of the caller. */
 static void pace(const thrum_queue *queue, thrum__strand *self, unsigned n) {
     if (n < PACE_PAUSES && thrum__strand_may_spin(self)) {
         for (unsigned i = 0; i < 1U << n; i++)
@@ -108,8 +108,8 @@ static bool late(thrum__strand *self, int64_t deadline) {
     return deadline != INT64_MAX && deadline <= self->ops->now();
 }
 
-/* Looks for a while, and attempts when that may help: with pauses when the other side may be running
- * on another CPU, as the lot looks before a sleep; else it lets others run on this one. */
+/* Looks for a while, and attempts when that may help: with pauses when the other side may be
+ * running on another CPU, as the lot looks before a sleep; else it lets others run on this one. */
 static int look(thrum_queue *queue, const thrum__verb *verb, void *item, thrum__strand *self,
                 int64_t deadline) {
     int rc = -EAGAIN;

@@ -34,7 +34,8 @@ struct thrum_thread {
     thrum_event started;
     unsigned generation; /* read-only: thrum__fork_generation() at its start */
     thrum_lock reaping;  /* held while reaping */
-    bool reaped; /* its stack is gone or left alone; under reaping, or without handles the registry lock */
+    bool reaped; /* its stack is gone or left alone; under reaping, or without handles the registry
+                  * lock */
     thrum__name *names; /* the newest first */
     void *(*fn)(void *);
     void *arg;
@@ -85,27 +86,29 @@ static inline thrum_thread *thrum__thread_of(const thrum__strand *strand) {
 int thrum__failure_fill(thrum_failure *failure, char *message, size_t size, const char *file,
                         int line, int code, const char *format, __builtin_va_list args);
 
-/* Tells the excepthook of what the calling thread has raised, as a failure of `task`, and takes it back: the
- * thread goes on. */
+/* Tells the excepthook of what the calling thread has raised, as a failure of `task`, and takes it
+ * back: the thread goes on. */
 void thrum__failure_flush(const char *task);
 
-/* Set by floor 4: records a failure of the task that the current strand runs, and what was recorded in `*code`.
- * Returns false outside of tasks. */
+/* Set by floor 4: records a failure of the task that the current strand runs, and what was recorded
+ * in `*code`. Returns false outside of tasks. */
 extern bool (*thrum__raise_in_task)(const char *file, int line, int *code, const char *format,
                                     __builtin_va_list args);
 
 /* Tells the excepthook. */
 void thrum__failure_report(const thrum_failure *failure);
 
-/* Set before there are other threads: the name of this process, for failures on stderr; NULL: none. */
+/* Set before there are other threads: the name of this process, for failures on stderr; NULL: none.
+ * */
 extern const char *thrum__failure_process;
 
 /* What else the end of the program waits for, set by floor 4. */
 typedef struct thrum__exit_more {
-    /* Waits for something until `deadline`: -EAGAIN, look again; 0, there is nothing; or -ETIMEDOUT. */
+    /* Waits for something until `deadline`: -EAGAIN, look again; 0, there is nothing; or
+     * -ETIMEDOUT. */
     int (*finish)(int64_t deadline);
-    /* Appends what is waited for to `names`, of which `used` bytes of `size` are in use. Returns how many are
-     * then. */
+    /* Appends what is waited for to `names`, of which `used` bytes of `size` are in use. Returns
+     * how many are then. */
     size_t (*names)(char *names, size_t size, size_t used);
     /* The current strand is inside exit() and will not come back to what it was doing. */
     void (*desert)(void);
@@ -115,8 +118,8 @@ extern const thrum__exit_more *thrum__exit_more_hooks;
 /* Prepares the end of the program: called at each start. */
 void thrum__exit_prepare(void);
 
-/* Called when a regular thread or main has ended: ends the program when main has left by pthread_exit
- * and only daemon threads would keep it alive. */
+/* Called when a regular thread or main has ended: ends the program when main has left by
+ * pthread_exit and only daemon threads would keep it alive. */
 void thrum__exit_if_last(void);
 
 /* In the child of a fork: forget what other threads were in the middle of. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left: what was submitted
- * runs, what was not taken says so, and no failure is lost. Linked with --wrap for these functions. */
+/* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left:
+ * what was submitted runs, what was not taken says so, and no failure is lost. Linked with --wrap
+ * for these functions. */
 #include "fault.h"
 
 static int ran;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks with options, and calls of timers that are tasks, when memory or threads fail, as in executor.c. Linked with
+/* Tasks with options, and calls of timers that are tasks, when memory or threads fail, as in
+ * executor.c. Linked with
  * --wrap for these functions. */
 #include "fault.h"
 
@@ -20,7 +21,8 @@ static int try_with_options(int i, thrum_future **out) {
     return thrum_submit_with(pool, out, work, &ran, &opts);
 }
 
-static void test_no_thread_for_deadlines(void **state) { /* the first with a deadline in this program */
+static void test_no_thread_for_deadlines(void **state) { /* the first with a deadline in this
+                                                          * program */
     (void)state;
     spec_needs_os("that every start fails");
     thrum_future *future = NULL;

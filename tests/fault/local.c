@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The n-th malloc() or calloc() fails: a set is done, or refused with nothing changed. Linked with --wrap for
- * these functions. */
+/* The n-th malloc() or calloc() fails: a set is done, or refused with nothing changed. Linked with
+ * --wrap for these functions. */
 #include "fault.h"
 
 enum { LOCALS = 70 };

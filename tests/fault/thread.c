@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th call of malloc(), calloc() or pthread_create() fails, for every n until none is left:
- * each start is done or refused, nothing leaks (AddressSanitizer looks), all stays usable. Linked with
+ * each start is done or refused, nothing leaks (AddressSanitizer looks), all stays usable. Linked
+ * with
  * --wrap for these functions. */
 #include "fault.h"
 

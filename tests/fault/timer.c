@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The n-th malloc(), calloc() or pthread_create() fails: a start is done, or refused and nothing is left of
- * it. Linked with --wrap for these functions. */
+/* The n-th malloc(), calloc() or pthread_create() fails: a start is done, or refused and nothing is
+ * left of it. Linked with --wrap for these functions. */
 #include "fault.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool that finds the data where its worker puts answers: in parts, some of them beside the ring's
- * positions. Whatever it is, each task ends once. */
+/* A pool that finds the data where its worker puts answers: in parts, some of them beside the
+ * ring's positions. Whatever it is, each task ends once. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

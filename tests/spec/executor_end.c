@@ -23,7 +23,8 @@ static void *close_at_go(void *arg) {
     return arg;
 }
 
-/* The task is done, and the pool closed, before the submit that started the worker has come back. */
+/* The task is done, and the pool closed, before the submit that started the worker has come back.
+ * */
 static void test_shutdown_while_the_first_worker_is_started(void **state) {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
@@ -46,7 +47,8 @@ static void *count(void *arg) {
     return arg;
 }
 
-/* Workers move batches from queue to queue all the while. Each holds one task at most that it is about to run. */
+/* Workers move batches from queue to queue all the while. Each holds one task at most that it is
+ * about to run. */
 static void test_what_has_not_started_is_cancelled(void **state) {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {

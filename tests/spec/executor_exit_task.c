@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* exit() in the middle of what a pool runs: the strand ends what it executes, and the program's end waits for the
- * others, who hear of it. */
+/* exit() in the middle of what a pool runs: the strand ends what it executes, and the program's end
+ * waits for the others, who hear of it. */
 #include "spec.h"
 
 #include <errno.h>

@@ -188,7 +188,8 @@ static int fork_in_item(const void *item, void *result) {
     return 0;
 }
 
-/* The child's only thread is who helped: it ends its item. The caller, who goes on, is not there. */
+/* The child's only thread is who helped: it ends its item. The caller, who goes on, is not there.
+ * */
 static void test_a_fork_of_who_helps_a_map(void **state) {
     static const int items[100];
     (void)state;
@@ -271,7 +272,8 @@ THRUM_FORK_JOIN(void, spawned, w, (bool, forks)) {
 
 THRUM_FORK_JOIN(void, nothing, w) { (void)w; }
 
-/* The first call is taken, and forks when another worker is in the second: by then half of them are public. */
+/* The first call is taken, and forks when another worker is in the second: by then half of them are
+ * public. */
 THRUM_FORK_JOIN(void, owner, w) {
     caller = thrum_thread_current();
     spawned_spawn(w, true);

@@ -95,7 +95,8 @@ static void test_another_worker_takes_the_place_of_who_waits(void **state) {
     with_pool(2, others_take_the_place);
 }
 
-/* The first waits, unknown to the pool, for the second; both may be submitted while one worker is being woken. */
+/* The first waits, unknown to the pool, for the second; both may be submitted while one worker is
+ * being woken. */
 static void pairs(void) {
     for (int i = 0; i < 100; i++) {
         thrum_event_clear(&go);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One future: results, failures read and unread, cancel, callbacks, promises, and waiting for several. */
+/* One future: results, failures read and unread, cancel, callbacks, promises, and waiting for
+ * several. */
 #include "spec.h"
 
 #include <pthread.h>
@@ -130,7 +131,8 @@ static void test_an_unread_failure_is_reported_once(void **state) {
     thrum_future_free(other);
     assert_int_equal(n_seen, 1);
     assert_string_equal(seen_message, "disk 1");
-    assert_int_equal(thrum_submit(pool, NULL, raise_twice, (void *)2), 0); /* nobody could read this one */
+    /* nobody could read this one */
+    assert_int_equal(thrum_submit(pool, NULL, raise_twice, (void *)2), 0);
     assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
     assert_int_equal(n_seen, 2);
     assert_string_equal(seen_message, "disk 2");

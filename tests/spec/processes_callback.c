@@ -191,7 +191,8 @@ static void *say_result(void *arg) {
     return NULL;
 }
 
-/* Tasks behind are done all the same, since a thread waits for them that the program's end waits for. */
+/* Tasks behind are done all the same, since a thread waits for them that the program's end waits
+ * for. */
 static int exit_in_a_callback(void) {
     thrum_event never = {0};
     thrum_future *f;

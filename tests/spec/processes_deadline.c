@@ -177,7 +177,8 @@ static int submit_run(thrum_future **future, const thrum_task_opts *opts) {
     return run_submit_with(one.pool, future, opts);
 }
 
-/* Its worker dies before it has begun: it has not started by its deadline, which has passed meanwhile, or will pass. */
+/* Its worker dies before it has begun: it has not started by its deadline, which has passed
+ * meanwhile, or will pass. */
 static void test_what_is_put_back_has_not_started(void **state) {
     (void)state;
     for (int passed = 0; passed < 2; passed++) {

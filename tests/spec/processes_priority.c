@@ -171,8 +171,8 @@ static void test_a_broken_pool_fails_them_too(void **state) {
     free_pool();
 }
 
-/* Its worker dies: the task that it had begun is tried again, the one that it had not begun was never tried. Both stand
- * before their equals. */
+/* Its worker dies: the task that it had begun is tried again, the one that it had not begun was
+ * never tried. Both stand before their equals. */
 static void test_who_is_put_back_keeps_its_place(void **state) {
     (void)state;
     thrum_future *futures[3];

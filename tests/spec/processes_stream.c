@@ -147,8 +147,8 @@ static void test_a_failure_stops_what_is_behind(void **state) {
     check_stop(true);
 }
 
-/* Both workers are held; behind what holds one stands an item that has not started when the other fails one of a higher
- * index. It is not dropped. */
+/* Both workers are held; behind what holds one stands an item that has not started when the other
+ * fails one of a higher index. It is not dropped. */
 static void test_what_is_before_a_failure_comes(void **state) {
     (void)state;
     int first[2], second[2], result;

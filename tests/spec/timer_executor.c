@@ -217,7 +217,8 @@ static void test_a_call_may_free_its_timer(void **state) {
         one_worker();
         start(0, free_inside, (thrum_timer_opts){.every = 1});
         thrum_event_wait(&s.done);
-        thrum_executor_free(s.pool); /* the timers' thread may be about to hand the call over still */
+        thrum_executor_free(s.pool); /* the timers' thread may be about to hand the call over
+                                      * still */
     }
 }
 

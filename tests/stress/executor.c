@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* More workers than CPUs, submits from everywhere, waits of every kind, cancels, priorities and deadlines: every task is
- * accounted for. */
+/* More workers than CPUs, submits from everywhere, waits of every kind, cancels, priorities and
+ * deadlines: every task is accounted for. */
 #include "spec.h"
 
 #include <math.h>

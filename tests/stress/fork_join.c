@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Random trees of spawns, and maps, by several callers at once on pools of 1 to 8 workers: every result is that
- * of the serial run. */
+/* Random trees of spawns, and maps, by several callers at once on pools of 1 to 8 workers: every
+ * result is that of the serial run. */
 #include "spec.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads come and go, each with values of locals that others make, use and clear; and of onces that
- * some fail. Every value is destroyed one time. */
+/* Threads come and go, each with values of locals that others make, use and clear; and of onces
+ * that some fail. Every value is destroyed one time. */
 #include "spec.h"
 
 #include <stdlib.h>

@@ -210,8 +210,8 @@ static void *put_one(void *arg) {
     return arg;
 }
 
-/* The item says that the queue is no longer needed: its getter frees it, with the put still on its way
- * out. */
+/* The item says that the queue is no longer needed: its getter frees it, with the put still on its
+ * way out. */
 static void *get_one_and_free(void *arg) {
     while (!over()) {
         char last = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Killed at any instruction: a child runs a call on an object in shared memory, one instruction at a
- * time; after a number of them it is killed, and its parent looks at what it left. */
+/* Killed at any instruction: a child runs a call on an object in shared memory, one instruction at
+ * a time; after a number of them it is killed, and its parent looks at what it left. */
 #include "processes.h"
 
 #include <errno.h>

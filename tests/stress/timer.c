@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each timer is called one time or cancelled, never both and never neither; none is called after its
- * cancel and free. */
+/* Each timer is called one time or cancelled, never both and never neither; none is called after
+ * its cancel and free. */
 #include "spec.h"
 
 #include <stdlib.h>

@@ -34,7 +34,8 @@ static void prepare_child(const int pipe_ends[2]) {
 
 static pid_t fork_child(int pipe_ends[2]) {
     fflush(NULL);
-    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0); /* a worker that starts meanwhile gets none of it */
+    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0); /* a worker that starts meanwhile gets none of
+                                                       * it */
     pid_t pid = fork();
     assert_true(pid >= 0);
     return pid;

@@ -2,8 +2,8 @@
 /* Includers define the type concept_barrier and, of it, BARRIER(n) and BARRIER_ACTION(n, fn, arg)
  * (initialisers), barrier_wait(), barrier_until(), barrier_act() (a wait with c_act(c) as its
  * action), barrier_act_until(), barrier_reset(), barrier_abort(), barrier_parties(),
- * barrier_n_waiting(), barrier_broken(), barrier_until_at_gate(barrier, team, waiting, n): until `n`
- * of the team, besides `waiting` in the phase, have come while its action runs. */
+ * barrier_n_waiting(), barrier_broken(), barrier_until_at_gate(barrier, team, waiting, n): until
+ * `n` of the team, besides `waiting` in the phase, have come while its action runs. */
 #ifndef THRUM_TESTS_CONCEPT_BARRIER_H
 #define THRUM_TESTS_CONCEPT_BARRIER_H
 

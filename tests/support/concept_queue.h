@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Includers define the type concept_queue and, of it, queue_make(state, item_size, maxsize),
  * queue_free(), QUEUE_LARGE (a maxsize that is never reached), QUEUE_ANY (one that needs no room),
- * queue_put(), queue_try_put(), queue_put_until(), queue_get(), queue_try_get(), queue_get_until(), queue_task_done(),
- * queue_join(), queue_join_until(), queue_qsize(), queue_empty(), queue_full(), queue_shutdown(),
- * and queue_until_waiting(team, n). Each test gets what queue_make() needs in its `state`. */
+ * queue_put(), queue_try_put(), queue_put_until(), queue_get(), queue_try_get(), queue_get_until(),
+ * queue_task_done(), queue_join(), queue_join_until(), queue_qsize(), queue_empty(), queue_full(),
+ * queue_shutdown(), and queue_until_waiting(team, n). Each test gets what queue_make() needs in its
+ * `state`. */
 #ifndef THRUM_TESTS_CONCEPT_QUEUE_H
 #define THRUM_TESTS_CONCEPT_QUEUE_H
 

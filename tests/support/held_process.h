@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool whose only worker is a process that is held in a task, while what comes after it is queued. */
+/* A pool whose only worker is a process that is held in a task, while what comes after it is
+ * queued. */
 #ifndef THRUM_TESTS_HELD_PROCESS_H
 #define THRUM_TESTS_HELD_PROCESS_H
 
@@ -56,8 +57,8 @@ static size_t queued(void) {
     return stats.queued;
 }
 
-/* The only worker is in a task until open_gate(). So is one that was sent ahead: a worker that has not answered yet gets no
- * third. */
+/* The only worker is in a task until open_gate(). So is one that was sent ahead: a worker that has
+ * not answered yet gets no third. */
 static void hold_worker(void) {
     for (int i = 0; i < 2; i++) {
         assert_int_equal(hold_submit(one.pool, &one.held[i], one.gate), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a spec file needs. It defines thrum_spec_tests and thrum_spec_count; the program that is made
- * of it runs every test as the first strand of the world that --strand names. Assertions end the
- * whole program, so that they may stand in any strand. */
+/* What a spec file needs. It defines thrum_spec_tests and thrum_spec_count; the program that is
+ * made of it runs every test as the first strand of the world that --strand names. Assertions end
+ * the whole program, so that they may stand in any strand. */
 #ifndef THRUM_TESTS_SPEC_H
 #define THRUM_TESTS_SPEC_H
 
@@ -35,15 +35,16 @@ void spec_needs_test_strand(const char *feature);
  * cannot bear. */
 void spec_skip_under_tsan(const char *does);
 
-/* Ends the running test as skipped on OS threads where an emulator runs the program (the environment
- * variable THRUM_TEST_EMULATED is set), which `does` what the test cannot bear. */
+/* Ends the running test as skipped on OS threads where an emulator runs the program (the
+ * environment variable THRUM_TEST_EMULATED is set), which `does` what the test cannot bear. */
 void spec_skip_under_emulation(const char *does);
 
 /* Ends the running test as skipped where this program cannot start itself anew. */
 void spec_needs_own_processes(void);
 
-/* Returns the command that starts this program anew with the emulator that runs it, whose words are in
- * THRUM_TEST_EMULATOR; NULL where none does. Ends the running test as skipped if they are not there. */
+/* Returns the command that starts this program anew with the emulator that runs it, whose words are
+ * in THRUM_TEST_EMULATOR; NULL where none does. Ends the running test as skipped if they are not
+ * there. */
 const char *const *spec_emulated_command(void);
 
 /* Returns the seed of this run, from --seed or drawn at its start. */
@@ -98,8 +99,8 @@ typedef struct spec_end {
     char text[16384]; /* what it wrote to stdout and stderr */
 } spec_end;
 
-/* Runs fn() in a forked child and then exit() with what it returned; SIGALRM ends a child that takes
- * longer than a minute. */
+/* Runs fn() in a forked child and then exit() with what it returned; SIGALRM ends a child that
+ * takes longer than a minute. */
 void spec_child(int (*fn)(void), spec_end *end);
 
 /* Runs fn() as spec_child() does. The child must exit with `code`. */

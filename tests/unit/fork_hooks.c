@@ -22,8 +22,8 @@ static void parent_high(void) { note('P'); }
 static void child_low(void) { note('c'); }
 static void child_high(void) { note('C'); }
 
-/* The places of this program are the library's own: the test puts itself into those of the log and of
- * threads, in a child, where nobody needs them any more. */
+/* The places of this program are the library's own: the test puts itself into those of the log and
+ * of threads, in a child, where nobody needs them any more. */
 static int run_hooks(void) {
     static const thrum__fork_hooks low = {prepare_low, parent_low, child_low};
     static const thrum__fork_hooks high = {prepare_high, parent_high, child_high};

@@ -9,7 +9,8 @@
 
 static void *nothing(void *arg) { return arg; }
 
-/* Who has come upon a task of a pool before it was freed comes too late for a slot; its memory stays. */
+/* Who has come upon a task of a pool before it was freed comes too late for a slot; its memory
+ * stays. */
 static void test_a_freed_pool_gives_no_slot(void **state) {
     (void)state;
     for (int used = 0; used <= 1; used++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of tasks with a priority against a plain search: order, ties, the oldest, removal from anywhere. */
+/* The queue of tasks with a priority against a plain search: order, ties, the oldest, removal from
+ * anywhere. */
 #include "spec.h"
 
 #include <string.h>
