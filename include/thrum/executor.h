@@ -79,7 +79,7 @@ THRUM_API thrum_executor *thrum_executor_new(const thrum_executor_opts *opts);
 /* Submits fn(arg). `*out` gets a future to be freed; with `out` NULL the task just runs, and its
  * failure goes to the excepthook. Returns 0, -ESHUTDOWN, -EPIPE (broken: its initializer failed; or
  * made before a fork), -EAGAIN (refused by the limit, no worker could be started and none runs, or
- * some 4,000 submitters run tasks), -EINVAL (fn is NULL) or -ENOMEM; then the task was not taken. A
+ * thousands of submitters run tasks), -EINVAL (fn is NULL) or -ENOMEM; then the task was not taken. A
  * task's own submit never waits for room: where it would, it runs the new task itself. Any thread.
  *
  * When no worker can be had, the caller runs what is queued and cannot be refused any more (with

@@ -25,9 +25,10 @@
  * submits. */
 enum { THRUM__POOL_SPARE = 256, THRUM__POOL_SHARDS = 4, THRUM__POOL_WORKERS_MAX = 3500 };
 
-/* How many threads may run tasks of a pool, or wait in them, before no other comes in that is no
- * worker: a count of the state has 12 bits. */
-enum { THRUM__POOL_CROWD = 4000 };
+/* How many threads, beside max_workers, may run tasks of a pool, or wait in them, before no other
+ * comes in that is no worker: a count of the state has 12 bits, in which the workers and those in
+ * their places have to have room, and 128 who look at this at the same moment. */
+enum { THRUM__POOL_CROWD = 4095 - THRUM__POOL_SPARE - 128 };
 
 /* state of a pool: who does what, and flags. Changed by read-modify-writes only.
  *   bits 0-11   BUSY       slots in use: workers with a task, threads that help; at most
@@ -146,11 +147,11 @@ static inline bool thrum__state_full(const thrum_executor *pool, uint64_t state)
     return THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) >= (unsigned)pool->max_workers;
 }
 
-static inline bool thrum__state_crowded(uint64_t state) {
+static inline bool thrum__state_crowded(const thrum_executor *pool, uint64_t state) {
     return THRUM__POOL_COUNT(state, THRUM__POOL_BUSY) +
                THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED) +
                THRUM__POOL_COUNT(state, THRUM__POOL_PINNED) >
-           THRUM__POOL_CROWD;
+           (unsigned)(THRUM__POOL_CROWD - pool->max_workers);
 }
 
 /* Changes how many workers are alive. Under the bucket lock. */

@@ -115,7 +115,7 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
     uint64_t state = thrum__state_add(pool, pinned ? THRUM__POOL_PINNED : 0);
     int rc = refusal(pool, state);
     thrum_future *task = NULL;
-    if (rc == 0 && pinned && thrum__state_crowded(state))
+    if (rc == 0 && pinned && thrum__state_crowded(pool, state))
         rc = -EAGAIN;
     if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
@@ -343,7 +343,7 @@ static bool help_in_slot(thrum_executor *pool, thrum_future *task) {
 bool thrum__pool_help(thrum_future *task) {
     thrum_executor *pool = task->pool;
     return !thrum__load_relaxed(&pool->initializer) &&
-           !thrum__state_crowded(thrum__load_relaxed(&pool->state)) &&
+           !thrum__state_crowded(pool, thrum__load_relaxed(&pool->state)) &&
            thrum__state_take_slot(pool, THRUM__POOL_BUSY, THRUM__POOL_LEAVING) &&
            help_in_slot(pool, task);
 }
