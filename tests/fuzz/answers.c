@@ -96,7 +96,7 @@ static void end(thrum__job *job) {
         return;
     }
     (void)thrum__remote_requeue(job->task.future);
-    thrum__job_drop(&pool, job);
+    (void)thrum__job_cancel(&pool, job);
 }
 
 void fuzz_answers(const uint8_t *data, size_t size) {
