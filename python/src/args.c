@@ -96,7 +96,7 @@ int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject 
 }
 
 int count_of(PyObject *number, Py_ssize_t *count) {
-    double most = PY_SSIZE_T_MAX / 2;
+    const double most = (double)(PY_SSIZE_T_MAX / 2);
     if (!PyFloat_Check(number)) {
         *count = PyNumber_AsSsize_t(number, NULL);
         return *count == -1 && PyErr_Occurred() ? -1 : 0;

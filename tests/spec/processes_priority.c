@@ -289,11 +289,11 @@ static void test_several_submit(void **state) {
 static void test_a_hundred_thousand(void **state) {
     (void)state;
     enum { N = 100000, KINDS = 1000 };
+    held_pool(&(thrum_executor_opts){0});
     thrum_future **futures = malloc(N * sizeof *futures);
     short *kinds = malloc(N * sizeof *kinds);
     int last[KINDS];
     memset(last, -1, sizeof last);
-    held_pool(&(thrum_executor_opts){0});
     hold_worker();
     for (int i = 0; i < N; i++) {
         kinds[i] = (short)spec_random(KINDS);
