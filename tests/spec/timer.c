@@ -381,6 +381,7 @@ static void test_a_fork_leaves_calls_of_a_pool_to_the_parent(void **state) {
 static void test_a_forked_child_may_start_timers(void **state) {
     (void)state;
     spec_skip_under_tsan("allows no threads after a fork with threads");
+    spec_skip_under_emulation("aborts in a fork of a program with threads");
     with_pending(forked_and_used);
 }
 
