@@ -48,20 +48,20 @@ void thrum__job_done(thrum__processes *pool, thrum__job *job) {
     thrum__job_free(job);
 }
 
-bool thrum__job_cancel(thrum__processes *pool, thrum__job *job) {
+static bool let_go(thrum__processes *pool, thrum__job *job, bool (*how)(thrum_future *)) {
     bool counted = job->counted;
     __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
-    counted = thrum__remote_cancel(job->task.future) || counted;
+    counted = how(job->task.future) || counted;
     thrum__job_free(job);
     return counted;
 }
 
+bool thrum__job_cancel(thrum__processes *pool, thrum__job *job) {
+    return let_go(pool, job, thrum__remote_cancel);
+}
+
 bool thrum__job_drop(thrum__processes *pool, thrum__job *job) {
-    bool counted = job->counted;
-    __atomic_add_fetch(&pool->completed, 1, __ATOMIC_RELAXED);
-    counted = thrum__remote_drop(job->task.future) || counted;
-    thrum__job_free(job);
-    return counted;
+    return let_go(pool, job, thrum__remote_drop);
 }
 
 void thrum__processes_break(thrum__processes *pool, int code, const char *text) {
