@@ -154,6 +154,19 @@ static inline bool thrum__state_crowded(const thrum_executor *pool, uint64_t sta
            (unsigned)(THRUM__POOL_CROWD - pool->max_workers);
 }
 
+/* Makes the record of a task of `pool`; NULL without memory. */
+static inline thrum_future *thrum__pool_task_new(thrum_executor *pool, uint32_t word,
+                                                 void *(*fn)(void *), void *arg) {
+    thrum_future *task = thrum__task_new(word);
+    if (task) {
+        task->generation = pool->generation;
+        task->fn = fn;
+        task->value = arg;
+        task->pool = pool;
+    }
+    return task;
+}
+
 /* Changes how many workers are alive. Under the bucket lock. */
 static inline void thrum__pool_count_worker(thrum_executor *pool, int change) {
     /* release: pairs with thrum__pool_at_rest(): that sees what the state said before */

@@ -87,14 +87,7 @@ static int submit_timed(thrum_executor *pool, const thrum__remote_task *task) {
 static thrum_future *new_record(thrum_executor *pool, int refs, void *(*fn)(void *),
                                 thrum__remote_block *block) {
     const uint32_t flags = THRUM__TASK_PROMISE | THRUM__TASK_NAMED | THRUM__TASK_OWNED;
-    thrum_future *future = thrum__task_new((uint32_t)refs * THRUM__TASK_REF | flags);
-    if (future) {
-        future->generation = pool->generation;
-        future->fn = fn;
-        future->value = block;
-        future->pool = pool;
-    }
-    return future;
+    return thrum__pool_task_new(pool, (uint32_t)refs * THRUM__TASK_REF | flags, fn, block);
 }
 
 static int options_of(const thrum_task_opts *opts, thrum__options **options) {

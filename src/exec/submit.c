@@ -38,17 +38,6 @@ static int refusal(const thrum_executor *pool, uint64_t state) {
     return state & THRUM__POOL_CLOSED && !thrum__pool_inside(pool) ? -ESHUTDOWN : 0;
 }
 
-static thrum_future *new_task(thrum_executor *pool, uint32_t word, void *(*fn)(void *), void *arg) {
-    thrum_future *task = thrum__task_new(word);
-    if (task) {
-        task->generation = pool->generation;
-        task->fn = fn;
-        task->value = arg;
-        task->pool = pool;
-    }
-    return task;
-}
-
 static void add_options(thrum_future *task, thrum__options *options) {
     if (THRUM__UNLIKELY(options != NULL))
         thrum__options_add(task, options);
@@ -117,7 +106,8 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
     thrum_future *task = NULL;
     if (rc == 0 && pinned && thrum__state_crowded(pool, state))
         rc = -EAGAIN;
-    if (rc == 0 && !(task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
+    if (rc == 0 &&
+        !(task = thrum__pool_task_new(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
     if (rc != 0) {
         unpin(pinned);
@@ -138,7 +128,7 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
 static int never_start(thrum_executor *pool, thrum_future **out, void *(*fn)(void *), void *arg,
                        uint32_t flags, thrum__options *options) {
     uint32_t refs = THRUM__TASK_REF * (out ? 2 : 1);
-    thrum_future *task = new_task(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg);
+    thrum_future *task = thrum__pool_task_new(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg);
     if (!task)
         return not_made(-ENOMEM, flags, arg, options);
     options->beyond_limit = true;
@@ -214,7 +204,7 @@ static void put(thrum_executor *pool, thrum_future *task, thrum__options *option
 static thrum_future *make(thrum_executor *pool, uint32_t word, void *(*fn)(void *), void *arg,
                           thrum__options *options, int *rc) {
     bool timed = options && options->deadline != INT64_MAX;
-    thrum_future *task = new_task(pool, word + (timed ? THRUM__TASK_REF : 0), fn, arg);
+    thrum_future *task = thrum__pool_task_new(pool, word + (timed ? THRUM__TASK_REF : 0), fn, arg);
     *rc = -ENOMEM;
     if (!task)
         return NULL;
