@@ -117,10 +117,10 @@ THRUM_API int thrum_submit_with(thrum_executor *executor, thrum_future **out,
 
 /* Takes no more tasks from outside; tasks that run may submit until the pool is idle. With
  * `cancel_futures` cancels what has not started. With `wait` blocks until all has run and every
- * worker has left. Returns 0, or -EDEADLK when a task or the initializer of this pool waits for it,
- * or a callback or the excepthook in the thread that has run such a task: then the pool is marked
- * only. A task of another pool leaves its place there to others meanwhile. May be called again. Any
- * thread. */
+ * worker has left, and who hears of a missed deadline has heard. Returns 0, or -EDEADLK when a task
+ * or the initializer of this pool waits for it, or a callback or the excepthook in the thread that
+ * has run such a task, or failed it at its deadline: then the pool is marked only. A task of another
+ * pool leaves its place there to others meanwhile. May be called again. Any thread. */
 THRUM_API int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures);
 
 /* As thrum_executor_shutdown() with wait, until `deadline`: then -ETIMEDOUT (or -EINTR). */

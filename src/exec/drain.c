@@ -53,19 +53,12 @@ static void run_all_and_pin(thrum_executor *pool) {
     thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
 }
 
-static void unpin(void *arg) {
-    thrum_executor *pool = arg;
-    if (!thrum__pool_gone(pool) &&
-        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
-        thrum__pool_nudge(pool);
-}
-
 void thrum__pinned_end(void *it) { thrum__part_end(&((thrum__pinned *)it)->part); }
 
 static void desert(thrum__part *part) {
     thrum__pinned *it = THRUM__MEMBER(thrum__pinned, part, part);
     thrum__pinned_end(it);
-    unpin(it->pool);
+    thrum__pool_unpin(it->pool);
 }
 
 void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool) {
@@ -123,7 +116,7 @@ void thrum__pool_look(thrum_executor *pool, bool initialized) {
 }
 
 static void look_pinned(thrum_executor *pool) {
-    pthread_cleanup_push(unpin, pool);
+    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pool_look(pool, false);
     pthread_cleanup_pop(1);
 }

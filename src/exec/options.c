@@ -74,17 +74,48 @@ void thrum__options_expire(thrum_future *task, uint32_t drop) {
     thrum__task_fail(task, &thrum__options_expired, thread, drop);
 }
 
+/* A shutdown waits until all that hear of it have, as it does for those of a task that has run. So
+ * the pool is PINNED before the claim: what is PENDING keeps it. */
+static void expire(thrum_future *task) {
+    thrum_executor *pool = task->pool;
+    thrum__pinned pinned; /* not filled: most of it is for failures */
+    bool is = thrum__pool_pin(pool, task->generation);
+    if (!is || !thrum__task_claim(task, THRUM__TASK_RUNNING)) {
+        if (is)
+            thrum__pool_unpin(pool);
+        thrum__task_unref(task);
+        return;
+    }
+    pthread_cleanup_push(thrum__pool_unpin, pool);
+    thrum__pinned_begin(&pinned, pool);
+    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    thrum__options_expire(task, THRUM__TASK_REF);
+    pthread_cleanup_pop(1);
+    pthread_cleanup_pop(1);
+}
+
+/* As thrum__task_claim(), of a continuation that waits. */
+static bool claim_waiting(thrum_future *task) {
+    const uint32_t mask = THRUM__TASK_STATE | THRUM__TASK_PROMISE;
+    uint32_t word = thrum__load_relaxed(&task->word);
+    while ((word & mask) == (THRUM__TASK_PENDING | THRUM__TASK_PROMISE))
+        /* relaxed: what made it was there before its timer */
+        if (thrum__cas_relaxed(&task->word, &word, word + THRUM__TASK_RUNNING))
+            return true;
+    return false;
+}
+
 /* The timer of a task: its deadline has come. */
 static void deadline_came(void *arg) {
     thrum_future *task = arg;
     if (thrum__remote_is(task))
         thrum__remote_deadline(task);
-    else if (!thrum__task_claim(task, THRUM__TASK_RUNNING))
-        thrum__task_unref(task);
-    else if (thrum__task_word(task) & THRUM__TASK_PROMISE)
+    else if (claim_waiting(task))
         thrum__then_expire(task);
+    else if (!(thrum__task_word(task) & THRUM__TASK_PROMISE))
+        expire(task);
     else
-        thrum__options_expire(task, THRUM__TASK_REF);
+        thrum__task_unref(task);
 }
 
 int thrum__options_arm(thrum_future *task) {
@@ -200,12 +231,6 @@ static void *run_timer(void *timer) {
 
 static void timer_ran(void *timer) { thrum__timer_ran(timer); }
 
-static void unpin(void *arg) {
-    thrum_executor *pool = arg;
-    if (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED)
-        thrum__pool_nudge(pool);
-}
-
 /* The call may be over, and its user about to free the pool, before the submit is; or run here, and
  * end the program. */
 static int submit_timer(thrum_executor *pool, thrum_timer *timer, const char *name) {
@@ -218,7 +243,7 @@ static int submit_timer(thrum_executor *pool, thrum_timer *timer, const char *na
     options->over = timer_ran;
     options->arg = timer;
     thrum__state_add(pool, THRUM__POOL_PINNED);
-    pthread_cleanup_push(unpin, pool);
+    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pinned_begin(&pinned, pool);
     pthread_cleanup_push(thrum__pinned_end, &pinned);
     rc = thrum__submit(pool, NULL, run_timer, timer, 0, options);

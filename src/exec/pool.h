@@ -263,6 +263,13 @@ void thrum__pool_close(thrum_executor *pool, bool cancel);
  * slot meanwhile. */
 int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible);
 
+/* PINNED, unless the pool of that generation has been freed. Returns whether it is. */
+bool thrum__pool_pin(const thrum_executor *pool, uint32_t generation);
+
+/* Lets go of a pool that the caller has PINNED, which may be freed then; NULL: none. Also a cleanup
+ * handler. */
+void thrum__pool_unpin(void *pool);
+
 /* Requires that the caller has PINNED the pool, and lets go of it. Closes it and waits as
  * thrum__pool_wait() does; its owner may free it meanwhile. For the end of the program. */
 int thrum__pool_finish(thrum_executor *pool, int64_t deadline);

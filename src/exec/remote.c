@@ -101,8 +101,7 @@ static bool cancel(thrum_future *future, bool running) {
     thrum__raw_lock_release(&thrum__remote_lock);
     if (pool && word && !started && pool->backend->withdrawn)
         pool->backend->withdrawn(pool->remote);
-    if (pool)
-        thrum__remote_unpin(pool);
+    thrum__pool_unpin(pool);
     if (!word)
         return (thrum__task_word(future) & THRUM__TASK_STATE) == THRUM__TASK_CANCELLED;
     thrum__options_disarm(future);
@@ -124,11 +123,6 @@ const thrum_backend *thrum__remote_pin(thrum_future *future) {
     }
     thrum__raw_lock_release(&thrum__remote_lock);
     return backend;
-}
-
-void thrum__remote_unpin(thrum_executor *pool) {
-    thrum__state_add(pool, -THRUM__POOL_PINNED);
-    thrum__pool_nudge(pool);
 }
 
 void thrum__remote_child_after_fork(void) {
@@ -324,4 +318,4 @@ void thrum__remote_complain(const char *format, ...) {
     thrum__complain("%s", line);
 }
 
-void thrum__backend_rested(thrum_executor *executor) { thrum__remote_unpin(executor); }
+void thrum__backend_rested(thrum_executor *executor) { thrum__pool_unpin(executor); }

@@ -80,10 +80,9 @@ bool thrum__remote_cancel_waiting(thrum_future *future);
  * Returns whether it is. */
 bool thrum__remote_help(thrum_future *future);
 
-/* Lets a pool stay, for who has a future of it in hand. Returns its backend; NULL, nothing being
- * done, if that is done. */
+/* Its pool is PINNED, for who has the future in hand. Returns its backend; NULL, nothing being done,
+ * if that is done. */
 const thrum_backend *thrum__remote_pin(thrum_future *future);
-void thrum__remote_unpin(thrum_executor *pool);
 
 /* Returns whether the current thread is the one that completes the tasks of `pool`. */
 bool thrum__remote_inside(const thrum_executor *pool);

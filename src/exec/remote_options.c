@@ -3,34 +3,31 @@
  * the task, or while that is RUNNING, only leaves a note (`came`): hand_over() and
  * thrum__remote_requeue() look at it. README.md has the argument. */
 #include <errno.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "exec/options.h"
+#include "exec/part.h"
 #include "exec/pool.h"
 #include "exec/remote.h"
-
-enum { NAME_SIZE = 64 };
 
 static void drop(thrum_future *future, int refs) {
     for (int i = 0; i < refs; i++)
         thrum__task_unref(future);
 }
 
-/* Fails a claimed task. */
-static void fail(thrum_future *future, const char *pool_name) {
-    thrum__task_fail(future, &thrum__options_expired, pool_name, 0);
-}
-
-/* Fails a claimed task that `pool` has, which the caller has pinned and lets go of here: a callback
- * may free it. */
-static void expire(thrum_future *future, thrum_executor *pool) {
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, "%s", pool->name_prefix);
+/* Fails a claimed task that `pool` has, which the caller has PINNED and lets go of here, as of
+ * `refs` references: a shutdown waits until all that hear of it have. */
+static void expire(thrum_future *future, thrum_executor *pool, uint32_t refs) {
+    thrum__pinned pinned; /* not filled: most of it is for failures */
     if (pool->backend->withdrawn)
         pool->backend->withdrawn(pool->remote);
-    thrum__remote_unpin(pool);
-    fail(future, name);
+    pthread_cleanup_push(thrum__pool_unpin, pool);
+    thrum__pinned_begin(&pinned, pool);
+    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    thrum__task_fail(future, &thrum__options_expired, pool->name_prefix, refs);
+    pthread_cleanup_pop(1);
+    pthread_cleanup_pop(1);
 }
 
 /* Under the lock. Claims a task whose deadline has come, and pins its pool; NULL: not now. */
@@ -48,8 +45,9 @@ void thrum__remote_deadline(thrum_future *task) {
     thrum_executor *pool = claim_late(task);
     thrum__raw_lock_release(&thrum__remote_lock);
     if (pool)
-        expire(task, pool);
-    thrum__task_unref(task);
+        expire(task, pool, THRUM__TASK_REF);
+    else
+        thrum__task_unref(task);
 }
 
 static void hand_over(thrum_future *future) {
@@ -58,7 +56,7 @@ static void hand_over(thrum_future *future) {
     thrum_executor *pool = claim_late(future);
     thrum__raw_lock_release(&thrum__remote_lock);
     if (pool)
-        expire(future, pool);
+        expire(future, pool, 0);
 }
 
 /* Takes over two references, one for the timer; others the backend and the user have. Returns 0 or
@@ -76,8 +74,8 @@ static int submit_timed(thrum_executor *pool, const thrum__remote_task *task) {
     else if (armed)
         thrum__options_disarm(future);
     if (rc == -ETIMEDOUT && thrum__task_claim(future, THRUM__TASK_SETTING)) {
-        fail(future, pool->name_prefix);
-        thrum__task_unref(future); /* the backend's */
+        /* and drops the backend's reference */
+        thrum__task_fail(future, &thrum__options_expired, pool->name_prefix, THRUM__TASK_REF);
         rc = 0;
     }
     thrum__task_unref(future);

@@ -80,7 +80,7 @@ bool thrum__remote_help(thrum_future *future) {
             (void)backend->look(pool->remote);
         backend->leave(pool->remote);
     }
-    thrum__remote_unpin(pool);
+    thrum__pool_unpin(pool);
     return thrum__task_done(future);
 }
 

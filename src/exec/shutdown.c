@@ -110,13 +110,14 @@ int thrum__pool_wait(thrum_executor *pool, int64_t deadline, bool interruptible)
     return rc;
 }
 
-static void unpin(thrum_executor *pool) {
-    thrum__state_add(pool, -THRUM__POOL_PINNED);
-    thrum__pool_nudge(pool);
+void thrum__pool_unpin(void *arg) {
+    thrum_executor *pool = arg;
+    if (pool && !thrum__pool_gone(pool) &&
+        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
+        thrum__pool_nudge(pool);
 }
 
-/* Pins the pool, unless its owner has freed it. */
-static bool pin(const thrum_executor *pool, uint32_t generation) {
+bool thrum__pool_pin(const thrum_executor *pool, uint32_t generation) {
     bool found = false;
     thrum__raw_lock_acquire(&thrum__pools_lock);
     THRUM__EACH(link, &thrum__pools) {
@@ -134,11 +135,11 @@ static bool pin(const thrum_executor *pool, uint32_t generation) {
 int thrum__pool_finish(thrum_executor *pool, int64_t deadline) {
     uint32_t generation = pool->generation;
     thrum__pool_close(pool, false);
-    unpin(pool);
+    thrum__pool_unpin(pool);
     int rc = wait_for_rest(pool, generation, deadline, false);
-    if (rc == 0 && pin(pool, generation)) {
+    if (rc == 0 && thrum__pool_pin(pool, generation)) {
         reap(pool);
-        unpin(pool);
+        thrum__pool_unpin(pool);
     }
     return rc;
 }
@@ -210,8 +211,7 @@ void thrum__pool_desert(thrum__worker *worker) {
         thrum__state_add(pool, THRUM__POOL_PINNED - THRUM__POOL_BUSY);
     thrum__lot_unlock(bucket);
     thrum__pool_look(pool, !initializes);
-    thrum__state_add(pool, -THRUM__POOL_PINNED);
-    thrum__pool_nudge(pool);
+    thrum__pool_unpin(pool);
 }
 
 static void fail_initializer(thrum__frame *frame, int code, const char *message) {

@@ -77,17 +77,10 @@ static int not_made(int rc, uint32_t flags, void *arg, thrum__options *options) 
     return rc == -ENOTSUP ? thrum__pool_not_taken("thrum_submit") : rc;
 }
 
-static void unpin(void *arg) {
-    thrum_executor *pool = arg;
-    if (pool && !thrum__pool_gone(pool) &&
-        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
-        thrum__pool_nudge(pool);
-}
-
 /* The pool is PINNED: this task is beside max_workers others, and takes no slot from them. */
 static void run_beside(thrum_executor *pool, thrum_future *task) {
     thrum__pinned pinned; /* not filled: most of it is for failures */
-    pthread_cleanup_push(unpin, pool);
+    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pinned_begin(&pinned, pool);
     pthread_cleanup_push(thrum__pinned_end, &pinned);
     run_alone(pool, task);
@@ -110,7 +103,7 @@ int thrum__submit_here(thrum_executor *pool, thrum_future **out, void *(*fn)(voi
         !(task = thrum__pool_task_new(pool, refs | flags | THRUM__TASK_RUNNING, fn, arg)))
         rc = -ENOMEM;
     if (rc != 0) {
-        unpin(pinned);
+        thrum__pool_unpin(pinned);
         thrum__strand_alias_leave(thrum__strand_self());
         return not_made(rc, flags, arg, options);
     }

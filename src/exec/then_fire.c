@@ -14,12 +14,6 @@
 #include "exec/pool.h"
 #include "thread/thread.h"
 
-static void unpin(thrum_executor *pool) {
-    if (!thrum__pool_gone(pool) &&
-        (thrum__state_add(pool, -THRUM__POOL_PINNED) & THRUM__POOL_CLOSED))
-        thrum__pool_nudge(pool);
-}
-
 /* Completes `out`, which the caller has claimed. */
 static void finish(thrum_future *out, uint32_t state, thrum__link *more) {
     if (thrum__task_finish(out, state, 0) & THRUM__TASK_HOOKS)
@@ -46,8 +40,7 @@ typedef struct firing {
 /* What comes last may call the excepthook, which may never come back: nothing is held then. */
 static void fired(void *arg) {
     firing *at = arg;
-    if (at->pinned)
-        unpin(at->pinned);
+    thrum__pool_unpin(at->pinned);
     if (at->source)
         thrum__task_unref(at->source);
     if (at->held)

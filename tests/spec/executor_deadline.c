@@ -84,6 +84,52 @@ static void test_nobody_misses_an_expired_task(void **state) {
     }
 }
 
+static void shut_down_here(void) {
+    thrum_event_set(&s.seen);
+    assert_int_equal(thrum_executor_shutdown(one.pool, true, false), -EDEADLK);
+    thrum_event_wait(&s.never);
+}
+
+static void shut_down_in_hook(const thrum_failure *failure, void *arg) {
+    (void)failure;
+    (void)arg;
+    shut_down_here();
+}
+
+static void shut_down_in_callback(thrum_future *future, void *arg) {
+    (void)arg;
+    assert_int_equal(thrum_future_error(future)->code, -ETIMEDOUT);
+    thrum_future_free(future);
+    shut_down_here();
+}
+
+/* One hears of it by the callback, the other by the excepthook. */
+static void test_a_shutdown_waits_until_all_have_heard_of_it(void **state) {
+    (void)state;
+    for (int priority = 0; priority < 2; priority++) {
+        one_worker();
+        thrum_set_excepthook(shut_down_in_hook, NULL);
+        thrum_future *future, *held = hold_worker();
+        const thrum_task_opts opts = {.priority = priority, .deadline = thrum_in(0.001)};
+        assert_int_equal(
+            thrum_submit_with(one.pool, priority ? NULL : &future, note, NULL, &opts), 0);
+        if (!priority)
+            assert_int_equal(thrum_future_add_done_callback(future, shut_down_in_callback, NULL), 0);
+        thrum_event_wait(&s.seen);
+        thrum_event_set(&one.go);
+        assert_int_equal(code_of(held), 0);
+        assert_int_equal(thrum_executor_shutdown_until(one.pool, false, thrum_in(0.002)),
+                         -ETIMEDOUT);
+        thrum_event_set(&s.never);
+        assert_int_equal(thrum_executor_shutdown(one.pool, true, false), 0);
+        thrum_executor_stats stats;
+        thrum_executor_get_stats(one.pool, &stats);
+        assert_int_equal(stats.unread, priority);
+        thrum_executor_free(one.pool);
+        thrum_set_excepthook(NULL, NULL);
+    }
+}
+
 static void test_a_deadline_that_has_passed_already(void **state) {
     (void)state;
     one_worker();
@@ -242,6 +288,7 @@ static void test_names(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_a_task_that_has_not_started_by_its_deadline_fails),
            cmocka_unit_test(test_nobody_misses_an_expired_task),
+           cmocka_unit_test(test_a_shutdown_waits_until_all_have_heard_of_it),
            cmocka_unit_test(test_a_deadline_that_has_passed_already),
            cmocka_unit_test(test_a_worker_looks_at_the_deadline_too),
            cmocka_unit_test(test_a_task_that_runs_is_asked_to_stop),
