@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 from thrum._run import main
 
-main()
+if __name__ == '__main__':
+    main()

@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: MIT
+import sys
+from builtins import TimeoutError
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (ALL_COMPLETED as ALL_COMPLETED, FIRST_COMPLETED as FIRST_COMPLETED,
-                                FIRST_EXCEPTION as FIRST_EXCEPTION, BrokenExecutor as BrokenExecutor,
-                                CancelledError as CancelledError, Executor as Executor,
-                                InvalidStateError as InvalidStateError, TimeoutError as TimeoutError)
-from concurrent.futures import Future as _Future, ThreadPoolExecutor as _ThreadPoolExecutor
-from concurrent.futures._base import DoneAndNotDoneFutures as DoneAndNotDoneFutures
-from types import TracebackType
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from concurrent.futures import (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, BrokenExecutor,
+                                CancelledError, Executor, Future as _Future, InvalidStateError,
+                                ProcessPoolExecutor, ThreadPoolExecutor as _ThreadPoolExecutor)
+from typing import Any, Final, Generic, Literal, NamedTuple, ParamSpec, TypeVar, type_check_only
+
+from typing_extensions import Self, TypeAlias
+
+if sys.version_info >= (3, 14):
+    from concurrent.futures import InterpreterPoolExecutor
+
+__all__ = ['FIRST_COMPLETED', 'FIRST_EXCEPTION', 'ALL_COMPLETED', 'CancelledError', 'TimeoutError',
+           'BrokenExecutor', 'Future', 'Executor', 'wait', 'as_completed', 'ProcessPoolExecutor',
+           'ThreadPoolExecutor', 'InvalidStateError', 'DoneAndNotDoneFutures', 'report_unread']
+if sys.version_info >= (3, 14):
+    __all__ += ['InterpreterPoolExecutor']
 
 _T = TypeVar('_T')
+_T_co = TypeVar('_T_co', covariant=True)
 _P = ParamSpec('_P')
+_F = TypeVar('_F', bound=_Future[Any])
 
 REPLACED: Final[tuple[str, ...]]
 
@@ -27,7 +38,10 @@ class Future(_Future[_T]):
     def set_result(self, result: _T) -> None: ...
     def set_exception(self, exception: BaseException | None) -> None: ...
 
-class _Results(Iterator[_T]):
+@type_check_only
+class _Results(Iterator[_T_co]):
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> _T_co: ...
     def close(self) -> None: ...
 
 class ThreadPoolExecutor(_ThreadPoolExecutor):
@@ -42,13 +56,16 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
                        buffersize: int | None = None) -> _Results[_T]: ...
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False,
                  timeout: float | None = None) -> None: ...
-    def __enter__(self) -> ThreadPoolExecutor: ...
-    def __exit__(self, t: type[BaseException] | None, v: BaseException | None,
-                 tb: TracebackType | None) -> bool: ...
 
-def wait(fs: Iterable[_Future[_T]], timeout: float | None = None,
-         return_when: str = 'ALL_COMPLETED') -> DoneAndNotDoneFutures[_T]: ...
-def as_completed(fs: Iterable[_Future[_T]],
-                 timeout: float | None = None) -> Iterator[_Future[_T]]: ...
+@type_check_only
+class _DoneAndNotDone(NamedTuple, Generic[_F]):
+    done: set[_F]
+    not_done: set[_F]
+
+DoneAndNotDoneFutures: TypeAlias = _DoneAndNotDone[Future[_T]]
+
+def wait(fs: Iterable[_F], timeout: float | None = None,
+         return_when: str = 'ALL_COMPLETED') -> _DoneAndNotDone[_F]: ...
+def as_completed(fs: Iterable[_F], timeout: float | None = None) -> _Results[_F]: ...
 def report_unread(on: bool, /) -> None: ...
 def install() -> None: ...

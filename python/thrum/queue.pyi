@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: MIT
-from queue import Empty as Empty, Full as Full, SimpleQueue as SimpleQueue
+import sys
+from queue import Empty, Full, SimpleQueue
 from threading import Lock
+from types import GenericAlias
 from typing import Any, Final, Generic, TypeVar
 
+from _typeshed import SupportsRichComparisonT
+
 from .threading import Condition
+
+if sys.version_info >= (3, 13):
+    from queue import ShutDown
+else:
+    class ShutDown(Exception): ...
+
+__all__ = ['Empty', 'Full', 'LifoQueue', 'PriorityQueue', 'Queue', 'ShutDown', 'SimpleQueue']
 
 _T = TypeVar('_T')
 
 REPLACED: Final[tuple[str, ...]]
-
-class ShutDown(Exception): ...
 
 class Queue(Generic[_T]):
     maxsize: int
@@ -21,6 +30,7 @@ class Queue(Generic[_T]):
     not_full: Condition
     all_tasks_done: Condition
     def __init__(self, maxsize: int = 0) -> None: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     def _init(self, maxsize: int, /) -> None: ...
     def _qsize(self) -> int: ...
     def _put(self, item: _T, /) -> None: ...
@@ -36,5 +46,8 @@ class Queue(Generic[_T]):
     def empty(self) -> bool: ...
     def full(self) -> bool: ...
 
-class LifoQueue(Queue[_T]): ...
-class PriorityQueue(Queue[_T]): ...
+class LifoQueue(Queue[_T]):
+    queue: list[_T]
+
+class PriorityQueue(Queue[SupportsRichComparisonT]):
+    queue: list[SupportsRichComparisonT]

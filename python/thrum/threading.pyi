@@ -1,16 +1,38 @@
 # SPDX-License-Identifier: MIT
+import sys
 from collections.abc import Callable
-from threading import *
-from threading import Lock, RLock
+from threading import (TIMEOUT_MAX, BrokenBarrierError, ExceptHookArgs, Lock, RLock, Thread, ThreadError,
+                       Timer, active_count, activeCount as activeCount, current_thread,
+                       currentThread as currentThread, enumerate, excepthook, get_ident, get_native_id,
+                       getprofile, gettrace, local, main_thread, setprofile, settrace, stack_size)
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Final, Protocol, TypeVar, type_check_only
+
+if sys.version_info >= (3, 12):
+    from threading import setprofile_all_threads, settrace_all_threads
+if sys.version_info >= (3, 15):
+    from threading import concurrent_tee, serialize_iterator, synchronized_iterator
+
+__all__ = ['get_ident', 'active_count', 'Condition', 'current_thread', 'enumerate', 'main_thread',
+           'TIMEOUT_MAX', 'Event', 'Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Thread', 'Barrier',
+           'BrokenBarrierError', 'Timer', 'ThreadError', 'setprofile', 'settrace', 'local', 'stack_size',
+           'excepthook', 'ExceptHookArgs', 'gettrace', 'getprofile', 'get_native_id']
+if sys.version_info >= (3, 12):
+    __all__ += ['setprofile_all_threads', 'settrace_all_threads']
+if sys.version_info >= (3, 15):
+    __all__ += ['concurrent_tee', 'serialize_iterator', 'synchronized_iterator']
 
 _T = TypeVar('_T')
 
 REPLACED: Final[tuple[str, ...]]
 
+@type_check_only
+class _LockLike(Protocol):
+    def acquire(self) -> object: ...
+    def release(self) -> object: ...
+
 class Condition:
-    def __init__(self, lock: Any | None = None) -> None: ...
+    def __init__(self, lock: _LockLike | None = None) -> None: ...
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
     def locked(self) -> bool: ...

@@ -47,7 +47,8 @@ def main(source):
         shutil.unpack_archive(wheel, place, 'zip')
         run('-c', f'import sys; sys.path.insert(0, {place!r})' + USE.format(place=place))
         files = {os.path.basename(path) for path in glob.glob(os.path.join(place, 'thrum', '*'))}
-        missing = {'__init__.py', 'futures.pyi', 'native.pyi', 'queue.pyi', 'threading.pyi', 'py.typed'} - files
+        missing = {'__init__.py', '__init__.pyi', '_thrum.pyi', 'futures.pyi', 'native.pyi', 'queue.pyi',
+                   'threading.pyi', 'py.typed'} - files
         if missing:
             sys.exit(f'the wheel lacks {missing}')
         print(os.path.basename(wheel), sorted(files))
