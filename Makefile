@@ -38,6 +38,7 @@ tour:
 test-build:
 	@sh tools/need.sh gcc g++ libc6-dev cmake python3 pkg-config libcmocka-dev spin
 	@sh tools/need.sh python3-twisted || true
+	@sh tools/need.sh mypy || true
 	@sh tools/need.sh python3-dev python3-setuptools python3-wheel libpython3.11-testsuite || echo 'thrum: the Python half is tested as far as it goes'
 	@mkdir -p $(BUILD)
 	$(CONFIGURE) -DTHRUM_TESTS=ON -DTHRUM_EXAMPLES=ON
