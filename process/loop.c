@@ -17,12 +17,6 @@ enum { MANY = 16, NAP_NS = 100000, LOOK_NS = 10000000 };
 /* What is later is never: seconds may have 32 bits. */
 static const int64_t NEVER_NS = INT64_C(1000000000) * 1000000000;
 
-int64_t thrum__processes_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 void thrum__processes_count_waiting(thrum__processes *pool, int change) {
     if (change == 0)
         return;

@@ -39,6 +39,7 @@ typedef struct thrum__place {
     thrum__ring up;   /* and from it */
 } thrum__place;
 
+/* Returns nanoseconds of the system's monotonic clock (clock.c). */
 int64_t thrum__processes_now(void);
 
 /* Returns how many bytes one place takes. */
