@@ -14,6 +14,7 @@
 /* So many workers, one after the other, that end before they are ready, or before they begin a job:
  * it is not by chance. */
 enum { BAD_STARTS = 20 };
+enum { LATE_STARTS = 3 }; /* the same, that are not up in time */
 
 static const int64_t GRACE_NS = INT64_C(5000000000); /* for a worker that ends by itself */
 static const int64_t DEAF_NS = 100000000;            /* for one that has closed its socket to be
@@ -96,7 +97,7 @@ static void end_jobs(thrum__processes *pool, thrum__hand *hand, int status) {
 
 static void count_start(thrum__processes *pool, const thrum__hand *hand, int status) {
     char text[256], end[128];
-    if (hand->ready || ++pool->bad_starts < BAD_STARTS)
+    if (hand->ready || hand->killed == THRUM__KILL_LATE || ++pool->bad_starts < BAD_STARTS)
         return;
     thrum__spawn_end_text(status, end, sizeof end);
     snprintf(text, sizeof text, "workers end before they are ready: the last (process %d) %s",
@@ -175,11 +176,48 @@ static void watch_deaf(thrum__hand *hand, int64_t now) {
         thrum__hand_kill(hand, THRUM__KILL_DEAF);
 }
 
+/* Returns whether some worker does tasks. */
+static bool any_works(const thrum__processes *pool) {
+    bool any = false;
+    for (int i = 0; i < pool->max_workers; i++)
+        any = any || pool->hands[i].state == THRUM__HAND_READY ||
+              pool->hands[i].state == THRUM__HAND_RETIRING;
+    return any;
+}
+
+/* One that was started before the last of these was counted says nothing new: a machine that was
+ * too slow for one was too slow for all. */
+static void end_late(thrum__processes *pool, thrum__hand *hand, int64_t now) {
+    char text[256];
+    thrum__hand_kill(hand, THRUM__KILL_LATE);
+    snprintf(text, sizeof text, "worker %.60s_%d (process %d) was not up within its start_limit of "
+                                "%g s, and was killed",
+             pool->name, hand->place, hand->process, pool->opts.start_limit);
+    if (hand->started >= pool->late) {
+        pool->late = now;
+        pool->late_starts++;
+    }
+    if (pool->late_starts >= LATE_STARTS && !any_works(pool))
+        thrum__processes_break(pool, -EPIPE, text);
+    else
+        thrum__remote_complain("pool \"%s\": %s", pool->name, text);
+}
+
+static void watch_start(thrum__processes *pool, thrum__hand *hand, int64_t now) {
+    if (now - hand->since < pool->start_ns)
+        return;
+    hand->since = now;
+    if (++hand->late >= THRUM__START_PARTS)
+        end_late(pool, hand, now);
+}
+
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
     bool again = true;
     if (hand->eof && hand->state != THRUM__HAND_KILLED &&
         (hand->state != THRUM__HAND_RETIRING || hand->n_jobs > 0))
         watch_deaf(hand, now);
+    if (hand->state == THRUM__HAND_STARTING && !hand->hello)
+        watch_start(pool, hand, now);
     while (again && (hand->state == THRUM__HAND_READY || hand->state == THRUM__HAND_RETIRING)) {
         thrum__job *job = hand->jobs.first;
         again = false;
@@ -196,13 +234,14 @@ void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now) {
 }
 
 int64_t thrum__hand_alarm(const thrum__processes *pool, const thrum__hand *hand) {
-    int64_t after = INT64_MAX;
-    if (hand->state != THRUM__HAND_READY && hand->state != THRUM__HAND_RETIRING)
+    bool starts = hand->state == THRUM__HAND_STARTING && !hand->hello;
+    int64_t after = starts ? pool->start_ns : INT64_MAX;
+    if (!starts && hand->state != THRUM__HAND_READY && hand->state != THRUM__HAND_RETIRING)
         return INT64_MAX;
     double limit = hand->n_jobs > 0 ? hand->jobs.first->time_limit : 0;
     if (limit > 0 && limit < 1e9)
         after = (int64_t)(limit * 1e9) + 1;
-    else if (hand->n_jobs == 0)
+    else if (hand->n_jobs == 0 && !starts)
         after = hand->state == THRUM__HAND_READY ? pool->idle_ns : GRACE_NS + 1;
     int64_t since = hand->n_jobs > 0 ? limit_since(hand) : hand->since;
     return after > INT64_MAX - since ? INT64_MAX : since + after;

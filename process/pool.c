@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "store.h"
-enum { IDLE_SECONDS = 10 }; /* as in pools of threads */
-enum { LITTER = 16 };       /* one of so many jobs whose task has ended */
+enum { IDLE_SECONDS = 10 };  /* as in pools of threads */
+enum { START_SECONDS = 60 }; /* for a worker to be up */
+enum { LITTER = 16 };        /* one of so many jobs whose task has ended */
 
 static __thread const thrum__processes *own; /* the pool whose thread this is */
 
@@ -48,6 +49,8 @@ static const char *check(const thrum_executor_opts *opts, const thrum_processes_
         return "max_tasks_per_child or retries is negative";
     if (isnan(more->time_limit) || more->time_limit < 0)
         return "time_limit is negative or not a number";
+    if (isnan(more->start_limit) || more->start_limit < 0)
+        return "start_limit is negative or not a number";
     if (more->command && (!more->command[0] || !*more->command[0]))
         return "command is empty";
     if (more->output != 0 && more->output != 1)
@@ -147,6 +150,11 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     return start_thread(pool);
 }
 
+/* INT64_MAX: never. */
+static int64_t nanoseconds(double seconds) {
+    return seconds < 9e9 ? (int64_t)(seconds * 1e9) + 1 : INT64_MAX;
+}
+
 static int make_pool(thrum_executor *executor, const thrum_executor_opts *opts, void **state) {
     static const thrum_processes_opts defaults;
     const thrum_processes_opts *more = opts->backend_opts ? opts->backend_opts : &defaults;
@@ -166,8 +174,10 @@ static int make_pool(thrum_executor *executor, const thrum_executor_opts *opts, 
     pool->opts = *more;
     pool->wake = pool->memory = -1;
     pool->looking = thrum__remote_cpus() - 1;
-    double idle = opts->idle_timeout > 0 ? opts->idle_timeout : IDLE_SECONDS;
-    pool->idle_ns = idle < 9e9 ? (int64_t)(idle * 1e9) + 1 : INT64_MAX;
+    if (more->start_limit <= 0)
+        pool->opts.start_limit = START_SECONDS;
+    pool->idle_ns = nanoseconds(opts->idle_timeout > 0 ? opts->idle_timeout : IDLE_SECONDS);
+    pool->start_ns = nanoseconds(pool->opts.start_limit / THRUM__START_PARTS);
     if (opts->initializer)
         (void)thrum__address_of((thrum__function *)opts->initializer, &pool->initializer);
     if (more->initarg_size && !opts->initarg)

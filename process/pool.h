@@ -54,6 +54,7 @@ typedef enum thrum__kill {
     THRUM__KILL_LIMIT,  /* its task took too long */
     THRUM__KILL_NONSENSE, /* it sent no frame, or what was not asked for */
     THRUM__KILL_DEAF,     /* it cannot be reached any more */
+    THRUM__KILL_LATE,     /* it was not up in time */
     THRUM__KILL_OTHER     /* nobody waits for it */
 } thrum__kill;
 
@@ -63,7 +64,7 @@ typedef struct thrum__hand {
     thrum__kill killed;
     thrum__child child;
     int socket;
-    bool hello, ready; /* ready: it was, or it does not matter that it was not */
+    bool hello, ready; /* hello: it is up. ready: it was, or it does not matter that it was not */
     bool eof;          /* of the socket */
     bool distrusted;   /* what it says is not believed any more */
     bool awaits;       /* the pool's thread sleeps, and is to be told of an answer */
@@ -72,7 +73,10 @@ typedef struct thrum__hand {
     uint64_t n_sent;  /* since it was started */
     uint64_t aim;     /* killed: because of that job */
     int64_t deaf;     /* eof: when that was seen first */
-    int64_t since;    /* when it could begin the first */
+    int64_t since;    /* when it could begin the first; until it is up: when a part of its time to
+                       * start was counted last */
+    int64_t started;
+    int late;         /* parts of its time to start that have passed */
     int64_t moved;    /* when it was seen to have begun another item of that */
     int64_t mean;     /* nanoseconds that a task takes, about */
     uint64_t busy;    /* nanoseconds that it had worked at `since`, as it says itself */
@@ -82,6 +86,10 @@ typedef struct thrum__hand {
     int place;
     int process; /* its process id, for messages */
 } thrum__hand;
+
+/* The time that a worker has to start is counted in so many parts, each when it is seen to have
+ * passed: however long this process is stopped, or the machine asleep, that is one of them. */
+enum { THRUM__START_PARTS = 8 };
 
 /* What the pool's thread does while it does not hold the pump. */
 typedef enum thrum__pool_thread {
@@ -108,6 +116,7 @@ typedef struct thrum__processes {
     thrum_thread *thread;
     uint8_t *places;  /* shared with the workers: thrum__place_of() */
     int64_t idle_ns;  /* after which a worker without tasks leaves; INT64_MAX never */
+    int64_t start_ns; /* a part of the time to start: THRUM__START_PARTS; INT64_MAX: no limit */
     int looking;      /* workers that may look before they sleep: the first of them */
     int memory, wake; /* descriptors: of that; an event that the thread waits for */
 
@@ -134,7 +143,9 @@ typedef struct thrum__processes {
     thrum__ranks ranks;  /* with one */
     uint32_t turns;      /* jobs that were sent */
     uint64_t next_id;
-    int bad_starts; /* one after the other */
+    int bad_starts;  /* one after the other */
+    int late_starts; /* the same, of workers that were not up in time; several at once are one */
+    int64_t late;    /* when that was counted last */
     int shielded; /* from thrum__pump_attend() on: as of thrum__processes_shield() */
     bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be
                  * sent */
@@ -299,8 +310,8 @@ void thrum__hand_retire(thrum__hand *hand);
 /* Looks whether the process has ended, and what becomes of its jobs. */
 void thrum__hand_reap(thrum__processes *pool, thrum__hand *hand);
 
-/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached;
- * lets one go that was idle for long. */
+/* Kills a worker whose first task was cancelled, or has taken too long, or that cannot be reached,
+ * or is not up in time; lets one go that was idle for long. */
 void thrum__hand_watch(thrum__processes *pool, thrum__hand *hand, int64_t now);
 
 /* Returns when that must be looked at, INT64_MAX: not for now. */

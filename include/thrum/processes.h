@@ -78,7 +78,14 @@ typedef struct thrum_processes_opts {
                               * line, with its name in front ("Processes-1_0: "), and its stdout is
                               * line-buffered; all of it before thrum_executor_free() returns. Lines
                               * over 8 KiB come in parts. 0: it is left alone */
-    void *reserved[4];       /* must be zero */
+    double start_limit;      /* seconds that a worker may take from its start until it is up: the
+                              * program's constructors are done in it, its initializer, which may
+                              * take as long as it likes, is about to run. Then it is killed, which
+                              * is told on stderr, and another is started; at the third time, one
+                              * after the other, the pool is broken, unless another worker is ready.
+                              * Time in which this process was stopped does not count. 0: 60 s;
+                              * infinite: none (a `command` that is a debugger) */
+    void *reserved[3];       /* must be zero */
 } thrum_processes_opts;
 
 /* What this header stands on: notes the program's constructors; in a worker runs those that are

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers that a command starts, and what workers write. */
+#include "entries.h"
 #include "spec.h"
 
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +237,75 @@ static void test_commands_that_are_no_worker(void **state) {
     }
 }
 
-SPEC_TESTS(cmocka_unit_test(test_output_carries_the_name),
+static int ask_for_limits_that_cannot_be(void) {
+    const double limits[] = {-1, NAN, -INFINITY};
+    for (int i = 0; i < 3; i++)
+        if (thrum_executor_new(&(thrum_executor_opts){
+                .backend = thrum_processes,
+                .backend_opts = &(thrum_processes_opts){.start_limit = limits[i]}}) ||
+            errno != EINVAL)
+            return 1;
+    return 7;
+}
+
+static void test_limits_that_cannot_be(void **state) {
+    (void)state;
+    static spec_end end;
+    spec_needs_own_processes();
+    spec_exits(ask_for_limits_that_cannot_be, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "start_limit is negative or not a number"), 3);
+}
+
+static const char *const *never_up; /* a command */
+
+/* Nothing is left: no child, no descriptor; what the command has started would hold the output. */
+static int start_in_vain(void) {
+    int before = entries("/proc/self/fd");
+    for (int frees = 0; frees < 2; frees++) {
+        thrum_executor *pool =
+            pool_of(2, &(thrum_processes_opts){.command = never_up, .start_limit = 0.03125});
+        thrum_future *f;
+        if (process_submit(pool, &f) != 0)
+            return 1;
+        if (!frees && (process_result(f, NULL) != -EPIPE || process_submit(pool, NULL) != -EPIPE))
+            return 2;
+        thrum_executor_free(pool);
+        if (process_result(f, NULL) != -EPIPE ||
+            !strstr(thrum_future_error(f)->message, "was not up within its start_limit of 0.03125 s"))
+            return 3;
+        thrum_future_free(f);
+    }
+    if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
+        return 4;
+    return entries("/proc/self/fd") == before ? 7 : 5;
+}
+
+static void check_never_up(const char *const *command) {
+    static spec_end end;
+    never_up = command;
+    spec_exits(start_in_vain, 7, &end);
+    assert_int_equal(spec_count_text(end.text, "thrum: pool \"C\": worker C_"), 4);
+    assert_int_equal(spec_count_text(end.text, "thrum: pool \"C\" is broken: worker C_"), 2);
+    assert_int_equal(spec_count_text(end.text, "was not up within its start_limit of 0.03125 s"), 6);
+}
+
+static void test_commands_that_wait(void **state) {
+    (void)state;
+    spec_needs_own_processes();
+    check_never_up((const char *[]){"sleep", "1000", NULL});
+    check_never_up((const char *[]){"sh", "-c", "sleep 1000 & sleep 1000; exit 5", NULL});
+}
+
+static void test_a_worker_that_is_stopped_before_it_starts(void **state) {
+    (void)state;
+    spec_needs_own_processes();
+    check_never_up((const char *[]){"sh", "-c", "kill -STOP $$; exec \"$0\"", program(), NULL});
+}
+
+SPEC_TESTS(cmocka_unit_test(test_limits_that_cannot_be),
+           cmocka_unit_test(test_commands_that_wait),
+           cmocka_unit_test(test_a_worker_that_is_stopped_before_it_starts),
+           cmocka_unit_test(test_output_carries_the_name),
            cmocka_unit_test(test_nothing_is_lost_when_it_dies),
            cmocka_unit_test(test_long_lines_come_in_parts),
            cmocka_unit_test(test_a_wrapper_that_becomes_the_program),
