@@ -54,7 +54,8 @@ static double python(void) {
 
 static const struct bench_bytes copied = {copy, copy}, pickled = {python, NULL};
 static const struct peer own = {.name = "memcpy", .rank = 0, .baseline = true, .bytes = &copied};
-static const struct peer other = {.name = "Python ProcessPoolExecutor", .rank = 40, .bytes = &pickled};
+static const struct peer other = {
+    .name = "Python ProcessPoolExecutor", .rank = 40, .bytes = &pickled};
 
 __attribute__((constructor)) static void add_both(void) {
     bench_register(&own);

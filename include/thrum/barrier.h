@@ -2,7 +2,7 @@
 /* Barrier: a number of threads wait for each other, Python's threading.Barrier:
  *
  *     static thrum_barrier phase = THRUM_BARRIER_INIT(4);
- *     int index = thrum_barrier_wait(&phase);        0 to 3, each once; then again for the next phase
+ *     int index = thrum_barrier_wait(&phase);      0 to 3, each once; then again for the next phase
  *
  * When the last of them has come, it calls the action, if there is one, and lets all go. A wait
  * that is given up (deadline, signal) breaks the barrier: nobody waits in it then until

@@ -7,7 +7,8 @@
 #define THRUM_VERSION_MINOR 1
 #define THRUM_VERSION_PATCH 0
 /* The version of the headers as one number: 0.1.0 is 100. */
-#define THRUM_VERSION (THRUM_VERSION_MAJOR * 10000 + THRUM_VERSION_MINOR * 100 + THRUM_VERSION_PATCH)
+#define THRUM_VERSION                                                                              \
+    (THRUM_VERSION_MAJOR * 10000 + THRUM_VERSION_MINOR * 100 + THRUM_VERSION_PATCH)
 
 #if defined(__GNUC__)
 #define THRUM_API __attribute__((visibility("default")))

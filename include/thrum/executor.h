@@ -79,8 +79,9 @@ THRUM_API thrum_executor *thrum_executor_new(const thrum_executor_opts *opts);
 /* Submits fn(arg). `*out` gets a future to be freed; with `out` NULL the task just runs, and its
  * failure goes to the excepthook. Returns 0, -ESHUTDOWN, -EPIPE (broken: its initializer failed; or
  * made before a fork), -EAGAIN (refused by the limit, no worker could be started and none runs, or
- * thousands of submitters run tasks), -EINVAL (fn is NULL) or -ENOMEM; then the task was not taken. A
- * task's own submit never waits for room: where it would, it runs the new task itself. Any thread.
+ * thousands of submitters run tasks), -EINVAL (fn is NULL) or -ENOMEM; then the task was not taken.
+ * A task's own submit never waits for room: where it would, it runs the new task itself. Any
+ * thread.
  *
  * When no worker can be had, the caller runs what is queued and cannot be refused any more (with
  * `out` NULL its own task too), as many as there are places for; in a pool with an initializer that
@@ -119,8 +120,8 @@ THRUM_API int thrum_submit_with(thrum_executor *executor, thrum_future **out,
  * `cancel_futures` cancels what has not started. With `wait` blocks until all has run and every
  * worker has left, and who hears of a missed deadline has heard. Returns 0, or -EDEADLK when a task
  * or the initializer of this pool waits for it, or a callback or the excepthook in the thread that
- * has run such a task, or failed it at its deadline: then the pool is marked only. A task of another
- * pool leaves its place there to others meanwhile. May be called again. Any thread. */
+ * has run such a task, or failed it at its deadline: then the pool is marked only. A task of
+ * another pool leaves its place there to others meanwhile. May be called again. Any thread. */
 THRUM_API int thrum_executor_shutdown(thrum_executor *executor, bool wait, bool cancel_futures);
 
 /* As thrum_executor_shutdown() with wait, until `deadline`: then -ETIMEDOUT (or -EINTR). */
@@ -165,12 +166,13 @@ THRUM_API thrum_executor *thrum__executor_enter(const thrum_executor_opts *opts,
  * shuts that down at its end. A pool that cannot be made is reported, with the place, and the block
  * is skipped. */
 #define thrum_with_executor(executor, ...)                                                         \
-    THRUM__WITH_EXECUTOR(executor, THRUM__EXECUTOR_PASTE(thrum__executor_, __COUNTER__), __VA_ARGS__)
+    THRUM__WITH_EXECUTOR(executor, THRUM__EXECUTOR_PASTE(thrum__executor_, __COUNTER__),           \
+                         __VA_ARGS__)
 #define THRUM__EXECUTOR_PASTE2(a, b) a##b
 #define THRUM__EXECUTOR_PASTE(a, b) THRUM__EXECUTOR_PASTE2(a, b)
 #define THRUM__WITH_EXECUTOR(executor, own, ...)                                                   \
-    for (thrum_executor * own __attribute__((cleanup(thrum__executor_leave))) =                     \
-             thrum__executor_enter((__VA_ARGS__), __FILE__, __LINE__),                              \
+    for (thrum_executor * own __attribute__((cleanup(thrum__executor_leave))) =                    \
+             thrum__executor_enter((__VA_ARGS__), __FILE__, __LINE__),                             \
                           *executor = own;                                                         \
          executor; executor = (thrum_executor *)0)
 

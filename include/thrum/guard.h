@@ -56,7 +56,7 @@ static inline thrum__guard thrum__guard_semaphore(thrum_semaphore *semaphore) {
 static inline void thrum__guard_leave(thrum__guard *guard) { guard->release(guard->object); }
 
 #define THRUM__GUARD_ENTER(x)                                                                      \
-    _Generic((x), thrum_lock *: thrum__guard_lock, thrum_rlock *: thrum__guard_rlock,               \
+    _Generic((x), thrum_lock *: thrum__guard_lock, thrum_rlock *: thrum__guard_rlock,              \
              thrum_semaphore *: thrum__guard_semaphore)(x)
 #define THRUM__GUARD_PASTE2(a, b) a##b
 #define THRUM__GUARD_PASTE(a, b) THRUM__GUARD_PASTE2(a, b)
@@ -64,7 +64,7 @@ static inline void thrum__guard_leave(thrum__guard *guard) { guard->release(guar
 /* Holds `x` (as above) while the statement or block that follows runs. */
 #define thrum_with(x) THRUM__WITH(x, THRUM__GUARD_PASTE(thrum__with_, __COUNTER__))
 #define THRUM__WITH(x, guard)                                                                      \
-    for (thrum__guard guard __attribute__((cleanup(thrum__guard_leave))) = THRUM__GUARD_ENTER(x);   \
+    for (thrum__guard guard __attribute__((cleanup(thrum__guard_leave))) = THRUM__GUARD_ENTER(x);  \
          guard.once; guard.once = 0)
 
 /* Holds `x` (as above) to the end of the enclosing scope. */

@@ -162,7 +162,8 @@ THRUM__END
 THRUM__BEGIN
 
 THRUM_API void thrum__event_set_slow(thrum_event *event);
-THRUM_API int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline, bool interruptible);
+THRUM_API int thrum__event_wait_slow(thrum_event *event, thrum_deadline deadline,
+                                     bool interruptible);
 
 #if !defined(THRUM_NO_INLINE) || defined(THRUM__SYMBOLS)
 

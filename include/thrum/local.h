@@ -21,7 +21,8 @@ THRUM__BEGIN
 /* The fields are of nobody's program.
  *
  * slot: 0    has none yet    put back by thrum_local_clear()
- *       n    each thread keeps its value at place n - 1 of its table; set by the first thrum_local_set() */
+ *       n    each thread keeps its value at place n - 1 of its table; set by the first
+ *            thrum_local_set() */
 typedef struct thrum_local {
     uint32_t thrum__slot;
     void (*thrum__destroy)(void *value); /* read-only */

@@ -18,7 +18,13 @@
 THRUM__BEGIN
 
 /* Levels, with Python's numbers. */
-enum { THRUM_DEBUG = 10, THRUM_INFO = 20, THRUM_WARNING = 30, THRUM_ERROR = 40, THRUM_CRITICAL = 50 };
+enum {
+    THRUM_DEBUG = 10,
+    THRUM_INFO = 20,
+    THRUM_WARNING = 30,
+    THRUM_ERROR = 40,
+    THRUM_CRITICAL = 50
+};
 
 /* Options of thrum_log_config(); zero is the default of each.
  *

@@ -22,8 +22,8 @@ THRUM__BEGIN
 
 /* The fields are part of the ABI, for inline.h, and of nobody's program.
  *
- * word:    bits 1-63: permits, if > 0; else minus the number of waiters that no permit was given to.
- *          Changed by every acquire and release
+ * word:    bits 1-63: permits, if > 0; else minus the number of waiters that no permit was given
+ *          to. Changed by every acquire and release
  *          bit 0: somebody waits in thrum_wait_any(). Set and cleared by it, under the bucket lock
  * pending: permits for waiters that were counted and have not queued yet; under the bucket lock
  * limit:   0, or one more than the initial value of a bounded one; read-only */

@@ -115,7 +115,8 @@ THRUM_API int thrum_thread_enumerate(thrum_thread **out, int n);
  * runs in the failing thread and gets `arg`. It should return: pthread_exit() there, in a thread
  * that pthread_exit() is ending already, aborts where clang has compiled the library. Any thread.
  * */
-THRUM_API void thrum_set_excepthook(void (*hook)(const thrum_failure *failure, void *arg), void *arg);
+THRUM_API void thrum_set_excepthook(void (*hook)(const thrum_failure *failure, void *arg),
+                                    void *arg);
 
 THRUM__END
 

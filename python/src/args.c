@@ -8,7 +8,8 @@ static int place_of(const signature *how, PyObject *name) {
         if (PyUnicode_CompareWithASCIIString(name, how->names[i]) == 0)
             return (int)i;
     }
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", how->function, name);
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", how->function,
+                 name);
     return -1;
 }
 
@@ -66,8 +67,8 @@ static Py_ssize_t put_keywords(const signature *how, PyObject *const *values, Py
     return only;
 }
 
-int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
-                   PyObject **out) {
+int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs,
+                   PyObject *kwnames, PyObject **out) {
     return put_keywords(how, values, nargs, kwnames, out) < 0 ? -1 : check_required(how, out);
 }
 

@@ -201,15 +201,17 @@ static void barrier_dealloc(PyObject *self) {
 }
 
 static PyMethodDef methods[] = {
-    {"wait", METHOD(wait, KEYWORDS,
-                    "wait($self, /, timeout=None)\n--\n\nWait for the other parties.\n\n"
-                    "Returns a number from 0 to parties - 1, another one to each. After a timeout, an "
-                    "abort or a reset\nall who wait get BrokenBarrierError.")},
+    {"wait",
+     METHOD(wait, KEYWORDS,
+            "wait($self, /, timeout=None)\n--\n\nWait for the other parties.\n\n"
+            "Returns a number from 0 to parties - 1, another one to each. After a timeout, an "
+            "abort or a reset\nall who wait get BrokenBarrierError.")},
     {"reset", METHOD(reset, METH_NOARGS,
                      "reset($self, /)\n--\n\nMake the barrier as new; who waits gets "
                      "BrokenBarrierError.")},
-    {"abort", METHOD(break_all, METH_NOARGS,
-                     "abort($self, /)\n--\n\nBreak the barrier, for those who wait and for later ones.")},
+    {"abort",
+     METHOD(break_all, METH_NOARGS,
+            "abort($self, /)\n--\n\nBreak the barrier, for those who wait and for later ones.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -168,7 +168,8 @@ static PyObject *notify_n(PyObject *object, Py_ssize_t n) {
     Py_RETURN_NONE;
 }
 
-static PyObject *notify(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *notify(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames) {
     static const signature how = {"Condition.notify", 0, 1, 1, {"n"}};
     PyObject *given = NULL;
     Py_ssize_t n = 1;
@@ -327,22 +328,26 @@ static PyMethodDef methods[] = {
     {"acquire", METHOD(acquire, KEYWORDS,
                        "acquire($self, /, blocking=True, timeout=-1)\n--\n\nAcquire the lock.")},
     {"release", METHOD(release, METH_NOARGS, "release($self, /)\n--\n\nRelease the lock.")},
-    {"locked", METHOD(locked, METH_NOARGS,
-                      "locked($self, /)\n--\n\nReturn whether anybody holds the lock.")},
+    {"locked",
+     METHOD(locked, METH_NOARGS, "locked($self, /)\n--\n\nReturn whether anybody holds the lock.")},
     {"__enter__", METHOD(enter, METH_NOARGS, "__enter__($self, /)\n--\n\nAcquire the lock.")},
     {"__exit__", METHOD(leave_block, METH_FASTCALL, "Release the lock.")},
-    {"wait", METHOD(wait, KEYWORDS,
-                    "wait($self, /, timeout=None)\n--\n\nRelease the lock, block until notified or until the "
-                    "timeout has passed,\nand acquire the lock again.\n\nReturns False after a timeout, "
-                    "else True. RuntimeError if the lock is not held.")},
-    {"wait_for", METHOD(wait_for, KEYWORDS,
-                        "wait_for($self, /, predicate, timeout=None)\n--\n\nWait until predicate() is "
-                        "true or the timeout has passed.\n\nReturns its last value.")},
-    {"notify", METHOD(notify, KEYWORDS,
-                      "notify($self, /, n=1)\n--\n\nWake the n threads that have waited longest, if "
-                      "any.\n\nRuntimeError if the lock is not held.")},
-    {"notify_all", METHOD(notify_all, METH_NOARGS,
-                          "notify_all($self, /)\n--\n\nWake every thread that waits.")},
+    {"wait",
+     METHOD(
+         wait, KEYWORDS,
+         "wait($self, /, timeout=None)\n--\n\nRelease the lock, block until notified or until the "
+         "timeout has passed,\nand acquire the lock again.\n\nReturns False after a timeout, "
+         "else True. RuntimeError if the lock is not held.")},
+    {"wait_for",
+     METHOD(wait_for, KEYWORDS,
+            "wait_for($self, /, predicate, timeout=None)\n--\n\nWait until predicate() is "
+            "true or the timeout has passed.\n\nReturns its last value.")},
+    {"notify",
+     METHOD(notify, KEYWORDS,
+            "notify($self, /, n=1)\n--\n\nWake the n threads that have waited longest, if "
+            "any.\n\nRuntimeError if the lock is not held.")},
+    {"notify_all",
+     METHOD(notify_all, METH_NOARGS, "notify_all($self, /)\n--\n\nWake every thread that waits.")},
     {"notifyAll", METHOD(notify_all_old, METH_NOARGS,
                          "notifyAll($self, /)\n--\n\nThe old name of notify_all().")},
     {"_is_owned", METHOD(is_owned, METH_NOARGS, "Whether the caller holds the lock.")},
@@ -366,9 +371,10 @@ static PyGetSetDef properties[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, (char *)"Condition(lock=None)\n--\n\n"
-                "Wait under a lock until another thread says that the state has changed.\n\n"
-                "lock is a Lock, an RLock or an object with their methods; by default a new RLock."},
+    {Py_tp_doc,
+     (char *)"Condition(lock=None)\n--\n\n"
+             "Wait under a lock until another thread says that the state has changed.\n\n"
+             "lock is a Lock, an RLock or an object with their methods; by default a new RLock."},
     {Py_tp_new, condition_new},
     {Py_tp_init, condition_init},
     {Py_tp_dealloc, condition_dealloc},

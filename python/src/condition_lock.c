@@ -204,7 +204,9 @@ static PyObject *view_acquire_restore(PyObject *self, PyObject *saved) {
 }
 
 #define VIEW(name)                                                                                 \
-    static PyObject *view_##name(PyObject *self, PyObject *unused) { return name(OF(self), unused); }
+    static PyObject *view_##name(PyObject *self, PyObject *unused) {                               \
+        return name(OF(self), unused);                                                             \
+    }
 VIEW(release)
 VIEW(release_save)
 VIEW(is_owned)
@@ -215,16 +217,19 @@ VIEW(recursion_count)
 static PyObject *view_repr(PyObject *self) { return own_repr((condition *)OF(self), self); }
 
 static PyMethodDef view_methods[] = {
-    {"acquire", METHOD(view_acquire, KEYWORDS, "acquire($self, /, blocking=True, timeout=-1)\n--\n\n"
-                                               "Take the lock, once more if it is one's own.")},
+    {"acquire", METHOD(view_acquire, KEYWORDS,
+                       "acquire($self, /, blocking=True, timeout=-1)\n--\n\n"
+                       "Take the lock, once more if it is one's own.")},
     {"__enter__", METHOD(view_acquire, KEYWORDS, "Take the lock.")},
     {"__exit__", METHOD(view_exit, METH_VARARGS, "Give the lock back.")},
     {"release", METHOD(view_release, METH_NOARGS, "release($self, /)\n--\n\nGive the lock back.")},
-    {"locked", METHOD(view_locked, METH_NOARGS, "locked($self, /)\n--\n\nReturn whether it is held.")},
+    {"locked",
+     METHOD(view_locked, METH_NOARGS, "locked($self, /)\n--\n\nReturn whether it is held.")},
     {"_is_owned", METHOD(view_is_owned, METH_NOARGS, "For Condition.")},
     {"_release_save", METHOD(view_release_save, METH_NOARGS, "For Condition.")},
     {"_acquire_restore", METHOD(view_acquire_restore, METH_O, "For Condition.")},
-    {"_recursion_count", METHOD(view_recursion_count, METH_NOARGS, "How often the caller holds it.")},
+    {"_recursion_count",
+     METHOD(view_recursion_count, METH_NOARGS, "How often the caller holds it.")},
     {"_at_fork_reinit", METHOD(view_at_fork_reinit, METH_NOARGS, "For a forked child.")},
     {NULL, NULL, 0, NULL},
 };

@@ -16,7 +16,8 @@ static PyObject *event_is_set(PyObject *self, PyObject *unused) {
 }
 
 static PyObject *event_is_set_old(PyObject *self, PyObject *unused) {
-    if (PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) < 0)
+    if (PyErr_WarnEx(PyExc_DeprecationWarning, "isSet() is deprecated, use is_set() instead", 1) <
+        0)
         return NULL;
     (void)unused;
     return PyObject_CallMethod(self, "is_set", NULL);
@@ -129,14 +130,17 @@ static void event_dealloc(PyObject *self) {
 static PyMethodDef methods[] = {
     {"is_set", METHOD(event_is_set, METH_NOARGS,
                       "is_set($self, /)\n--\n\nReturn True if and only if the flag is set.")},
-    {"isSet", METHOD(event_is_set_old, METH_NOARGS, "isSet($self, /)\n--\n\nThe old name of is_set().")},
-    {"set", METHOD(event_set, METH_NOARGS,
-                   "set($self, /)\n--\n\nSet the flag: every wait ends, later ones return at once.")},
+    {"isSet",
+     METHOD(event_is_set_old, METH_NOARGS, "isSet($self, /)\n--\n\nThe old name of is_set().")},
+    {"set",
+     METHOD(event_set, METH_NOARGS,
+            "set($self, /)\n--\n\nSet the flag: every wait ends, later ones return at once.")},
     {"clear", METHOD(event_clear_flag, METH_NOARGS,
                      "clear($self, /)\n--\n\nClear the flag: later waits block.")},
-    {"wait", METHOD(event_wait, KEYWORDS,
-                    "wait($self, /, timeout=None)\n--\n\nBlock until the flag is set or the timeout has "
-                    "passed.\n\nReturns whether it was set.")},
+    {"wait",
+     METHOD(event_wait, KEYWORDS,
+            "wait($self, /, timeout=None)\n--\n\nBlock until the flag is set or the timeout has "
+            "passed.\n\nReturns whether it was set.")},
     {"_at_fork_reinit", METHOD(event_at_fork_reinit, METH_NOARGS, "For a forked child.")},
     {NULL, NULL, 0, NULL},
 };

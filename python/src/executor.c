@@ -48,8 +48,9 @@ static PyObject *submit(PyObject *object, PyObject *const *args, Py_ssize_t narg
                         PyObject *kwnames) {
     pool *self = ((executor *)object)->pool;
     if (nargs < 1) {
-        PyErr_SetString(PyExc_TypeError, "ThreadPoolExecutor.submit() missing 1 required positional "
-                                         "argument: 'fn'");
+        PyErr_SetString(PyExc_TypeError,
+                        "ThreadPoolExecutor.submit() missing 1 required positional "
+                        "argument: 'fn'");
         return NULL;
     }
     if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) == 0)
@@ -105,8 +106,8 @@ static Py_ssize_t buffersize_of(PyObject *given) {
     return size;
 }
 
-static PyObject *iterate(PyObject *self, const signature *how, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames, bool ordered) {
+static PyObject *iterate(PyObject *self, const signature *how, PyObject *const *args,
+                         Py_ssize_t nargs, PyObject *kwnames, bool ordered) {
     Py_ssize_t first = nargs > 0;
     PyObject *given[4] = {first ? args[0] : NULL, Py_None, Py_None, NULL};
     thrum_deadline deadline;
@@ -133,7 +134,8 @@ static PyObject *map(PyObject *self, PyObject *const *args, Py_ssize_t nargs, Py
 
 static PyObject *imap_unordered(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                 PyObject *kwnames) {
-    static const signature how = {"ThreadPoolExecutor.imap_unordered", 1, 1, 2, {"fn", "buffersize"}};
+    static const signature how = {
+        "ThreadPoolExecutor.imap_unordered", 1, 1, 2, {"fn", "buffersize"}};
     return iterate(self, &how, args, nargs, kwnames, false);
 }
 
@@ -174,7 +176,8 @@ static int shut_down(pool *self, bool waits, bool cancel, thrum_deadline deadlin
     }
     outcome result = pool_wait_ended(self, deadline);
     if (result == TIMED_OUT)
-        PyErr_Format(PyExc_TimeoutError, "%zd threads of the executor still work", workers_of(self));
+        PyErr_Format(PyExc_TimeoutError, "%zd threads of the executor still work",
+                     workers_of(self));
     return result == WOKEN ? join_threads(self) : -1;
 }
 
@@ -257,25 +260,30 @@ static void executor_dealloc(PyObject *object) {
 }
 
 static PyMethodDef methods[] = {
-    {"submit", METHOD(submit, KEYWORDS,
-                      "submit($self, fn, /, *args, **kwargs)\n--\n\nHave fn(*args, **kwargs) called by a "
-                      "worker. Returns its Future.\n\nRuntimeError after shutdown(). queue.Full when "
-                      "queue_limit calls wait and overflow is 'refuse'.")},
-    {"map", METHOD(map, KEYWORDS,
-                   "map($self, fn, *iterables, timeout=None, chunksize=1, buffersize=None)\n--\n\n"
-                   "Return an iterator equivalent to map(fn, *iterables); the calls are made by workers.\n\n"
-                   "They are submitted now, or buffersize of them at a time. An exception of a call, or\n"
-                   "TimeoutError after timeout seconds from now, ends the iteration and cancels the rest.\n"
-                   "chunksize means nothing here.")},
+    {"submit",
+     METHOD(submit, KEYWORDS,
+            "submit($self, fn, /, *args, **kwargs)\n--\n\nHave fn(*args, **kwargs) called by a "
+            "worker. Returns its Future.\n\nRuntimeError after shutdown(). queue.Full when "
+            "queue_limit calls wait and overflow is 'refuse'.")},
+    {"map",
+     METHOD(
+         map, KEYWORDS,
+         "map($self, fn, *iterables, timeout=None, chunksize=1, buffersize=None)\n--\n\n"
+         "Return an iterator equivalent to map(fn, *iterables); the calls are made by workers.\n\n"
+         "They are submitted now, or buffersize of them at a time. An exception of a call, or\n"
+         "TimeoutError after timeout seconds from now, ends the iteration and cancels the rest.\n"
+         "chunksize means nothing here.")},
     {"imap_unordered",
-     METHOD(imap_unordered, KEYWORDS,
-            "imap_unordered($self, fn, *iterables, buffersize=None)\n--\n\nThe same as map(), but the "
-            "results come in the order in which they are there.")},
+     METHOD(
+         imap_unordered, KEYWORDS,
+         "imap_unordered($self, fn, *iterables, buffersize=None)\n--\n\nThe same as map(), but the "
+         "results come in the order in which they are there.")},
     {"shutdown",
-     METHOD(shutdown, KEYWORDS,
-            "shutdown($self, /, wait=True, *, cancel_futures=False, timeout=None)\n--\n\nTake no more "
-            "calls; with cancel_futures, cancel those that have not begun.\n\nWith wait, wait for the "
-            "workers; TimeoutError if they have not ended after timeout seconds.")},
+     METHOD(
+         shutdown, KEYWORDS,
+         "shutdown($self, /, wait=True, *, cancel_futures=False, timeout=None)\n--\n\nTake no more "
+         "calls; with cancel_futures, cancel those that have not begun.\n\nWith wait, wait for the "
+         "workers; TimeoutError if they have not ended after timeout seconds.")},
     {"__enter__", METHOD(enter, METH_NOARGS, NULL)},
     {"__exit__", METHOD(leave_block, METH_FASTCALL, "The same as shutdown().")},
     {NULL, NULL, 0, NULL},
@@ -306,12 +314,12 @@ static PyType_Spec layout_spec = {
 
 static PyType_Slot slots[] = {
     {Py_tp_doc,
-     (char *)"ThreadPoolExecutor(max_workers=None, thread_name_prefix='', initializer=None, initargs=(), "
-             "*,\n                   context=False, queue_limit=None, overflow='block')\n--\n\n"
+     (char *)"ThreadPoolExecutor(max_workers=None, thread_name_prefix='', initializer=None, "
+             "initargs=(), *,\n                   context=False, queue_limit=None, overflow='block')\n--\n\n"
              "Threads that make the calls which are submitted.\n\n"
              "context: a call runs in a copy of the context of whoever submits it.\n"
-             "queue_limit: how many calls may wait. Beyond that submit() blocks, refuses ('refuse') or "
-             "makes\nthe call itself ('caller_runs')."},
+             "queue_limit: how many calls may wait. Beyond that submit() blocks, refuses "
+             "('refuse') or makes\nthe call itself ('caller_runs')."},
     {Py_tp_new, executor_new},
     {Py_tp_init, thrum_py_executor_init},
     {Py_tp_dealloc, executor_dealloc},

@@ -101,7 +101,9 @@ typedef struct executor {
 #endif
 
 /* acquire: pairs with set_owner() */
-static inline void *owner_of(const future *task) { return __atomic_load_n(&task->pool, OWNER_LOAD); }
+static inline void *owner_of(const future *task) {
+    return __atomic_load_n(&task->pool, OWNER_LOAD);
+}
 
 /* release: pairs with owner_of() */
 static inline void set_owner(future *task, void *owner) {

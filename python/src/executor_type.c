@@ -290,8 +290,9 @@ static int put_work_queue(PyObject *object, PyObject *queue, void *unused) {
     int rc;
     (void)unused;
     if (queue == NULL || !is_plain_queue(self->state, queue)) {
-        PyErr_SetString(PyExc_TypeError, "the calls of this executor wait in a queue of its own: "
-                                         "_work_queue can be a Queue only, of which it takes the maxsize");
+        PyErr_SetString(PyExc_TypeError,
+                        "the calls of this executor wait in a queue of its own: "
+                        "_work_queue can be a Queue only, of which it takes the maxsize");
         return -1;
     }
     PyObject *maxsize = PyObject_GetAttrString(queue, "maxsize");

@@ -240,28 +240,32 @@ static PyMethodDef methods[] = {
                        "running($self, /)\n--\n\nReturn whether the call is being run.")},
     {"done", METHOD(done, METH_NOARGS,
                     "done($self, /)\n--\n\nReturn whether the call was cancelled or has ended.")},
-    {"result", METHOD(result, KEYWORDS,
-                      "result($self, /, timeout=None)\n--\n\nWait for the call's end and return what it "
-                      "returned, or raise what it raised.\n\nCancelledError if it was cancelled, "
-                      "TimeoutError if it has not ended in time.")},
-    {"exception", METHOD(exception, KEYWORDS,
-                         "exception($self, /, timeout=None)\n--\n\nWait for the call's end and return what "
-                         "it raised, or None.\n\nCancelledError if it was cancelled, TimeoutError if it "
-                         "has not ended in time.")},
+    {"result",
+     METHOD(result, KEYWORDS,
+            "result($self, /, timeout=None)\n--\n\nWait for the call's end and return what it "
+            "returned, or raise what it raised.\n\nCancelledError if it was cancelled, "
+            "TimeoutError if it has not ended in time.")},
+    {"exception",
+     METHOD(exception, KEYWORDS,
+            "exception($self, /, timeout=None)\n--\n\nWait for the call's end and return what "
+            "it raised, or None.\n\nCancelledError if it was cancelled, TimeoutError if it "
+            "has not ended in time.")},
     {"add_done_callback",
      METHOD(add_done_callback, KEYWORDS,
-            "add_done_callback($self, /, fn)\n--\n\nCall fn(future) when the future is done, in the thread "
-            "that makes it so,\nor at once if it is.\n\nAn Exception that it raises is logged.")},
+            "add_done_callback($self, /, fn)\n--\n\nCall fn(future) when the future is done, in "
+            "the thread that makes it so,\nor at once if it is.\n\nAn Exception that it raises is logged.")},
     {"set_running_or_notify_cancel",
      METHOD(start, METH_NOARGS,
-            "set_running_or_notify_cancel($self, /)\n--\n\nSay that the call begins; for executors.\n\n"
-            "Returns False when it was cancelled: then it must not begin.")},
-    {"set_result", METHOD(set_result, KEYWORDS,
-                          "set_result($self, /, result)\n--\n\nSay what the call returned; for executors.")},
+            "set_running_or_notify_cancel($self, /)\n--\n\nSay that the call begins; for "
+            "executors.\n\nReturns False when it was cancelled: then it must not begin.")},
+    {"set_result",
+     METHOD(set_result, KEYWORDS,
+            "set_result($self, /, result)\n--\n\nSay what the call returned; for executors.")},
     {"set_exception",
      METHOD(set_exception, KEYWORDS,
             "set_exception($self, /, exception)\n--\n\nSay what the call raised; for executors.")},
-    {"_get_snapshot", METHOD(snapshot, METH_NOARGS, "(done, cancelled, result, exception); for asyncio.")},
+    {"_get_snapshot",
+     METHOD(snapshot, METH_NOARGS, "(done, cancelled, result, exception); for asyncio.")},
     {"_invoke_callbacks", METHOD(invoke_callbacks, METH_NOARGS, "Call the callbacks.")},
     {NULL, NULL, 0, NULL},
 };

@@ -77,19 +77,20 @@ static PyObject *report_unread(PyObject *module, PyObject *on) {
 }
 
 static PyMethodDef functions[] = {
-    {"wait", METHOD(futures_wait, KEYWORDS,
-                    "wait($module, /, fs, timeout=None, return_when='ALL_COMPLETED')\n--\n\nWait for "
-                    "futures, until all are done, or one is, or one has failed.\n\nReturns a named pair "
-                    "of sets: done and not_done.")},
+    {"wait",
+     METHOD(futures_wait, KEYWORDS,
+            "wait($module, /, fs, timeout=None, return_when='ALL_COMPLETED')\n--\n\nWait for "
+            "futures, until all are done, or one is, or one has failed.\n\nReturns a named pair "
+            "of sets: done and not_done.")},
     {"as_completed",
      METHOD(futures_as_completed, KEYWORDS,
-            "as_completed($module, /, fs, timeout=None)\n--\n\nIterate over futures as they become done; "
-            "over each once.\n\nThose that are done come first, in the order given. TimeoutError if they "
-            "are not all done in time.")},
+            "as_completed($module, /, fs, timeout=None)\n--\n\nIterate over futures as they become "
+            "done; over each once.\n\nThose that are done come first, in the order given. "
+            "TimeoutError if they are not all done in time.")},
     {"report_unread",
      METHOD(report_unread, METH_O,
-            "report_unread($module, on, /)\n--\n\nSay whether a future that dies with an exception which "
-            "nobody has read\ngives it to threading.excepthook. It does unless this, or "
+            "report_unread($module, on, /)\n--\n\nSay whether a future that dies with an exception "
+            "which nobody has read\ngives it to threading.excepthook. It does unless this, or "
             "THRUM_REPORT_UNREAD=0 in the\nenvironment, says no.")},
     {"load_futures", METHOD(load_futures, METH_NOARGS, "Add what thrum.futures is made of.")},
     {"made", METHOD(made, METH_NOARGS,
@@ -138,7 +139,8 @@ static PyObject *borrow(const char *module_name, const char *name, const char *o
         PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
         value = PyErr_NewExceptionWithDoc(
-            otherwise, "Raised when put or get is called on a queue that was shut down.", NULL, NULL);
+            otherwise, "Raised when put or get is called on a queue that was shut down.", NULL,
+            NULL);
     }
     Py_XDECREF(module);
     return value;
@@ -195,7 +197,8 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,
     .m_name = "thrum._thrum",
-    .m_doc = "Python's threading toolbox on the thrum core. Use thrum.threading, thrum.queue, thrum.futures.",
+    .m_doc = "Python's threading toolbox on the thrum core. Use thrum.threading, thrum.queue, "
+             "thrum.futures.",
     .m_size = sizeof(toolbox),
     .m_methods = functions,
     .m_slots = slots,

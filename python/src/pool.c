@@ -85,7 +85,8 @@ static Py_ssize_t on_their_way(pool *self) { return self->idle.pending + self->s
 
 static PyObject *new_thread(pool *self) {
     static PyMethodDef work = {"work", thrum_py_work, METH_NOARGS, NULL};
-    PyObject *type = PyObject_GetAttrString(self->state->threading_module, "Thread"), *thread = NULL;
+    PyObject *type = PyObject_GetAttrString(self->state->threading_module, "Thread"),
+             *thread = NULL;
     PyObject *name = PyUnicode_FromFormat("%S_%zd", self->prefix, self->named++);
     PyObject *target = PyCFunction_New(&work, (PyObject *)self);
     if (type != NULL && name != NULL && target != NULL) {

@@ -33,8 +33,8 @@ static int limit_of(PyObject *block, PyObject *timeout, bool checked, struct lim
 }
 
 /* Waits for a token. Whether to look again: 0 has the exception set. */
-static bool wait_for(waitlist *list, const Py_ssize_t *tokens, const struct limit *limit, queue *self,
-                     PyObject *none_left) {
+static bool wait_for(waitlist *list, const Py_ssize_t *tokens, const struct limit *limit,
+                     queue *self, PyObject *none_left) {
     if (!limit->block) {
         fail(none_left);
         return false;
@@ -282,24 +282,29 @@ GUARDED(empty, queue)
 GUARDED(full, queue)
 
 PyMethodDef thrum_py_queue_methods[] = {
-    {"put", METHOD(put, KEYWORDS,
-                   "put($self, /, item, block=True, timeout=None)\n--\n\nPut an item into the queue.\n\n"
-                   "A full queue is waited for, as long as block and timeout say; then Full is raised.")},
+    {"put",
+     METHOD(put, KEYWORDS,
+            "put($self, /, item, block=True, timeout=None)\n--\n\nPut an item into the queue.\n\n"
+            "A full queue is waited for, as long as block and timeout say; then Full is raised.")},
     {"put_nowait", METHOD(put_nowait, KEYWORDS,
                           "put_nowait($self, /, item)\n--\n\nThe same as put(item, block=False).")},
-    {"get", METHOD(get, KEYWORDS,
-                   "get($self, /, block=True, timeout=None)\n--\n\nTake the next item out of the queue.\n\n"
-                   "An empty queue is waited for, as long as block and timeout say; then Empty is raised.")},
-    {"get_nowait", METHOD(get_nowait, METH_NOARGS,
-                          "get_nowait($self, /)\n--\n\nThe same as get(block=False).")},
+    {"get",
+     METHOD(
+         get, KEYWORDS,
+         "get($self, /, block=True, timeout=None)\n--\n\nTake the next item out of the queue.\n\n"
+         "An empty queue is waited for, as long as block and timeout say; then Empty is raised.")},
+    {"get_nowait",
+     METHOD(get_nowait, METH_NOARGS, "get_nowait($self, /)\n--\n\nThe same as get(block=False).")},
     {"task_done", METHOD(task_done, METH_NOARGS,
                          "task_done($self, /)\n--\n\nSay that an item is done; for join().")},
     {"join", METHOD(join, METH_NOARGS,
                     "join($self, /)\n--\n\nBlock until every item that was put is done.")},
-    {"shutdown", METHOD(shut_down, KEYWORDS,
-                        "shutdown($self, /, immediate=False)\n--\n\nLet put() raise ShutDown, and get() too "
-                        "once the queue is empty.\n\nimmediate empties it, and counts the items as done.")},
-    {"qsize", METHOD(qsize, METH_NOARGS, "qsize($self, /)\n--\n\nReturn how many items there are.")},
+    {"shutdown",
+     METHOD(shut_down, KEYWORDS,
+            "shutdown($self, /, immediate=False)\n--\n\nLet put() raise ShutDown, and get() too "
+            "once the queue is empty.\n\nimmediate empties it, and counts the items as done.")},
+    {"qsize",
+     METHOD(qsize, METH_NOARGS, "qsize($self, /)\n--\n\nReturn how many items there are.")},
     {"empty", METHOD(empty, METH_NOARGS, "empty($self, /)\n--\n\nReturn whether there are none.")},
     {"full", METHOD(full, METH_NOARGS, "full($self, /)\n--\n\nReturn whether there are maxsize.")},
     {"_init", METHOD(hook_init, METH_O, "A hook: make the storage.")},

@@ -53,7 +53,8 @@ void heap_leave(queue *self);
 int open_queue(queue *self, toolbox *state, bool bare);
 
 /* Calls `verb` of thrum._open_queue. */
-PyObject *call_open(queue *self, const char *verb, PyObject *item, bool block, thrum_deadline deadline);
+PyObject *call_open(queue *self, const char *verb, PyObject *item, bool block,
+                    thrum_deadline deadline);
 
 /* Whether the type has other hooks than ours; -1 with an exception. */
 int has_hooks(PyTypeObject *type, toolbox *state);

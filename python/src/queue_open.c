@@ -101,8 +101,8 @@ PyObject *call_open(queue *self, const char *verb, PyObject *item, bool block,
     PyObject *timeout = seconds_until(deadline), *result = NULL;
     PyObject *function = PyObject_GetAttrString(verbs, verb);
     if (timeout != NULL && function != NULL)
-        result = PyObject_CallFunctionObjArgs(function, (PyObject *)self, block ? Py_True : Py_False,
-                                              timeout, item, NULL);
+        result = PyObject_CallFunctionObjArgs(function, (PyObject *)self,
+                                              block ? Py_True : Py_False, timeout, item, NULL);
     Py_XDECREF(function);
     Py_XDECREF(timeout);
     return result;
@@ -199,7 +199,8 @@ PyObject *hook_get(PyObject *object, PyObject *unused) {
     PyObject *storage = field_of(self, &self->storage);
     PyObject *item = self->order == PRIORITY
                          ? PyObject_CallOneArg(state->heappop, storage)
-                         : PyObject_CallMethod(storage, self->order == FIFO ? "popleft" : "pop", NULL);
+                         : PyObject_CallMethod(storage, self->order == FIFO ? "popleft" : "pop",
+                                               NULL);
     Py_DECREF(storage);
     return item;
 }

@@ -2,7 +2,8 @@
 #include "queue.h"
 
 static PyObject *new_queue(PyTypeObject *type, enum order order) {
-    static const enum kind kinds[] = {[FIFO] = QUEUE, [LIFO] = LIFO_QUEUE, [PRIORITY] = PRIORITY_QUEUE};
+    static const enum kind kinds[] = {
+        [FIFO] = QUEUE, [LIFO] = LIFO_QUEUE, [PRIORITY] = PRIORITY_QUEUE};
     queue *self = (queue *)make(type, toolbox_of(type), kinds[order]);
     if (self != NULL) {
         self->order = order;
@@ -126,7 +127,8 @@ static PyType_Slot queue_slots[] = {
 };
 
 static PyType_Slot lifo_slots[] = {
-    {Py_tp_doc, (char *)"LifoQueue(maxsize=0)\n--\n\nA Queue whose last item is the first to be taken."},
+    {Py_tp_doc,
+     (char *)"LifoQueue(maxsize=0)\n--\n\nA Queue whose last item is the first to be taken."},
     {Py_tp_new, lifo_new},
     {Py_tp_init, queue_init},
     {Py_tp_dealloc, queue_dealloc},
@@ -136,7 +138,8 @@ static PyType_Slot lifo_slots[] = {
 };
 
 static PyType_Slot priority_slots[] = {
-    {Py_tp_doc, (char *)"PriorityQueue(maxsize=0)\n--\n\nA Queue whose smallest item is the first to be taken."},
+    {Py_tp_doc, (char *)"PriorityQueue(maxsize=0)\n--\n\nA Queue whose smallest item is the first "
+                        "to be taken."},
     {Py_tp_new, priority_new},
     {Py_tp_init, queue_init},
     {Py_tp_dealloc, queue_dealloc},

@@ -205,10 +205,12 @@ static void semaphore_dealloc(PyObject *self) {
 static PyMethodDef methods[] = {
     {"acquire", METHOD(acquire, KEYWORDS, ACQUIRE_DOC)},
     {"__enter__", METHOD(acquire, KEYWORDS, ACQUIRE_DOC)},
-    {"release", METHOD(release, KEYWORDS,
-                       "release($self, /, n=1)\n--\n\nGive back n permits and wake as many waiters.\n\n"
-                       "A BoundedSemaphore raises ValueError rather than exceed its initial value.")},
-    {"__exit__", METHOD(leave_block, METH_FASTCALL, "__exit__($self, t, v, tb, /)\n--\n\nGive back a permit.")},
+    {"release",
+     METHOD(release, KEYWORDS,
+            "release($self, /, n=1)\n--\n\nGive back n permits and wake as many waiters.\n\n"
+            "A BoundedSemaphore raises ValueError rather than exceed its initial value.")},
+    {"__exit__",
+     METHOD(leave_block, METH_FASTCALL, "__exit__($self, t, v, tb, /)\n--\n\nGive back a permit.")},
     {NULL, NULL, 0, NULL},
 };
 

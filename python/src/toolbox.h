@@ -159,8 +159,8 @@ int parse_init(const signature *how, PyObject *args, PyObject *kwargs, PyObject 
 
 /* The same for a function that takes any number by position: the first `nargs` are in out[].
  * `values` are those of `kwnames`. */
-int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
-                   PyObject **out);
+int parse_keywords(const signature *how, PyObject *const *values, Py_ssize_t nargs,
+                   PyObject *kwnames, PyObject **out);
 
 /* How many a number says, which may be a float: rounded up, and at most half of what a Py_ssize_t
  * holds. Returns 0, or -1 with an exception. */
@@ -210,7 +210,8 @@ typedef struct toolbox {
     PyObject *futures_thread;  /* concurrent.futures.thread */
     PyObject *threads_queues; /* its _threads_queues, or our own: whom the end of the interpreter
                                * waits for */
-    PyTypeObject *executor_layout, *pool_type, *results_type, *unordered_type, *sink_type, *queue_view_type;
+    PyTypeObject *executor_layout, *pool_type, *results_type, *unordered_type, *sink_type,
+        *queue_view_type;
     PyObject *open_queue; /* the module that has the queues' Python half; NULL until needed */
     PyObject *str_acquire, *str_release, *str_locked, *str_enter, *str_exit;
     PyObject *str_run;

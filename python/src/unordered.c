@@ -278,9 +278,10 @@ static PyType_Spec sink_spec = {
 };
 
 static PyMethodDef methods[] = {
-    {"close", METHOD(end_now, METH_NOARGS,
-                     "close($self, /)\n--\n\nEnd the iteration; if it has begun, cancel the calls that have "
-                     "not.")},
+    {"close",
+     METHOD(end_now, METH_NOARGS,
+            "close($self, /)\n--\n\nEnd the iteration; if it has begun, cancel the calls that have "
+            "not.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -51,7 +51,8 @@ static PyObject *those_over(toolbox *state, PyObject *futures) {
 
 static collector *gather(PyObject *futures, bool first, bool failure) {
     PyObject *list = PySequence_List(futures);
-    collector *gathered = list == NULL ? NULL : collector_new(PyList_GET_SIZE(list), first, failure);
+    collector *gathered = list == NULL ? NULL
+                                       : collector_new(PyList_GET_SIZE(list), first, failure);
     if (gathered != NULL) {
         for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
             collector_add(gathered, (future *)PyList_GET_ITEM(list, i));

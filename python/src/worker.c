@@ -189,7 +189,8 @@ static void work(pool *self, struct worker *me) {
             return;
         enum future_state state = state_of(task);
         bool left = owner_of(task) == self; /* who waited for it may have run it */
-        if (left && (state == FUTURE_PENDING || state == FUTURE_CANCELLED) && future_try_start(task) > 0)
+        if (left && (state == FUTURE_PENDING || state == FUTURE_CANCELLED) &&
+            future_try_start(task) > 0)
             run_task(self, me, task);
         disown(task, self, NULL);
         PyErr_Clear();

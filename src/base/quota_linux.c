@@ -106,7 +106,8 @@ static bool read_number(const char *root, const char *folder, const char *name, 
 }
 
 /* Microseconds of CPU time in each `period`: "max 100000", "150000 100000". */
-static bool read_unified(const char *root, const char *folder, long long *quota, long long *period) {
+static bool read_unified(const char *root, const char *folder, long long *quota,
+                         long long *period) {
     FILE *file = open_in(root, folder, "/cpu.max");
     bool got = file && fscanf(file, "%lld %lld", quota, period) == 2;
     if (file)

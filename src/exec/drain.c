@@ -91,8 +91,9 @@ void thrum__held_begin(thrum__part *part, thrum_executor *pool) {
 static void fail_all(thrum_executor *pool) {
     static const thrum_failure alone = {
         .code = -EAGAIN,
-        .message = "no worker could be started, and nobody else may run the tasks of a pool with an "
-                   "initializer"};
+        .message =
+            "no worker could be started, and nobody else may run the tasks of a pool with an "
+            "initializer"};
     bool broken = (thrum__state_load(pool) & THRUM__POOL_BROKEN) && pool->broken;
     thrum__pinned it; /* not filled: most of it is for failures */
     thrum__pinned_begin(&it, pool);

@@ -26,7 +26,9 @@ typedef struct callback {
 
 static thrum__hook *of(thrum__link *link) { return THRUM__MEMBER(thrum__hook, listed, link); }
 
-static thrum__callable *call_of(thrum__hook *hook) { return THRUM__MEMBER(thrum__callable, hook, hook); }
+static thrum__callable *call_of(thrum__hook *hook) {
+    return THRUM__MEMBER(thrum__callable, hook, hook);
+}
 
 bool thrum__hook_add(thrum_future *task, thrum__hook *hook) {
     thrum__bucket *bucket = thrum__lot_lock(task);

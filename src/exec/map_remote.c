@@ -130,7 +130,8 @@ static void take_answer(mapping *map, const place *at, thrum__answer *answer) {
         return;
     told.message[sizeof told.message - 1] = told.file[sizeof told.file - 1] = '\0';
     fail(map, at->first + lesser((size_t)told.failed, at->n - 1),
-         told.code < 0 ? told.code : -EPROTO, told.raised ? told.message : NULL, told.file, told.line);
+         told.code < 0 ? told.code : -EPROTO, told.raised ? told.message : NULL, told.file,
+         told.line);
 }
 
 static void put_back(mapping *map, size_t first, size_t end) {

@@ -47,8 +47,10 @@ int thrum__remote_refusal(const thrum_executor *pool) {
 }
 
 int thrum__pool_not_taken(const char *call) {
-    thrum__complain("%s: not for a pool with a backend, which takes typed tasks (thrum/task.h), bytes "
-                    "(thrum/bytes.h), maps and streams", call);
+    thrum__complain(
+        "%s: not for a pool with a backend, which takes typed tasks (thrum/task.h), bytes "
+        "(thrum/bytes.h), maps and streams",
+        call);
     return -ENOTSUP;
 }
 

@@ -80,8 +80,8 @@ bool thrum__remote_cancel_waiting(thrum_future *future);
  * Returns whether it is. */
 bool thrum__remote_help(thrum_future *future);
 
-/* Its pool is PINNED, for who has the future in hand. Returns its backend; NULL, nothing being done,
- * if that is done. */
+/* Its pool is PINNED, for who has the future in hand. Returns its backend; NULL, nothing being
+ * done, if that is done. */
 const thrum_backend *thrum__remote_pin(thrum_future *future);
 
 /* Returns whether the current thread is the one that completes the tasks of `pool`. */

@@ -27,7 +27,8 @@ static boxed *block_new(const thrum_executor *pool, const thrum_task_type *type,
                         size_t args_size) {
     size_t size = (units(args_size) + units(type->result_size)) * sizeof(max_align_t);
     thrum__remote_block base = {{type->name}, NULL, NULL};
-    void *memory = pool && size >= THRUM__REMOTE_LARGE ? thrum__remote_reserve(pool, &base, size) : NULL;
+    void *memory = pool && size >= THRUM__REMOTE_LARGE ? thrum__remote_reserve(pool, &base, size)
+                                                       : NULL;
     boxed *made = malloc(sizeof *made + (memory ? 0 : size));
     if (!made) {
         if (memory)

@@ -72,7 +72,8 @@ enum { NOTHING, WOKEN, STARTED, FIRST, NO_PLACE, NEEDS_MEMORY };
 static int decide(thrum_executor *pool, bool first, bool failed, thrum__worker **worker,
                   thrum__worker **spare, thrum__link *granted, thrum__bucket *bucket) {
     uint64_t state = thrum__state_load(pool);
-    int able = pool->n_workers - pool->starting - (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
+    int able = pool->n_workers - pool->starting -
+               (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
     if (THRUM__POOL_COUNT(state, THRUM__POOL_SEARCHING) > 0 || thrum__state_full(pool, state) ||
         !thrum__pool_visible(pool))
         return NOTHING;
@@ -173,7 +174,8 @@ int thrum__pool_notify(thrum_executor *pool) {
 bool thrum__pool_no_worker(thrum_executor *pool) {
     thrum__bucket *bucket = thrum__lot_lock(pool);
     uint64_t state = thrum__state_load(pool);
-    int able = pool->n_workers - pool->starting - (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
+    int able = pool->n_workers - pool->starting -
+               (int)THRUM__POOL_COUNT(state, THRUM__POOL_BLOCKED);
     thrum__lot_unlock(bucket);
     return able <= 0;
 }
@@ -213,9 +215,10 @@ int thrum__pool_block(void) {
     const thrum_executor *stuck = leave_slots();
     if (!stuck)
         return 0;
-    thrum__complain("pool \"%s\": every one of its %d workers waits for a task, and no other can be "
-                    "started: this wait ends with -EAGAIN",
-                    stuck->name_prefix, thrum__load_relaxed(&stuck->n_workers));
+    thrum__complain(
+        "pool \"%s\": every one of its %d workers waits for a task, and no other can be "
+        "started: this wait ends with -EAGAIN",
+        stuck->name_prefix, thrum__load_relaxed(&stuck->n_workers));
     return -EAGAIN;
 }
 

@@ -10,8 +10,8 @@
 thrum_executor *thrum__executor_enter(const thrum_executor_opts *opts, const char *file, int line) {
     thrum_executor *executor = thrum_executor_new(opts);
     if (!executor)
-        thrum__complain("thrum_with_executor at %s:%d: no pool, the block is skipped: %s", file, line,
-                        thrum_strerror(-errno));
+        thrum__complain("thrum_with_executor at %s:%d: no pool, the block is skipped: %s", file,
+                        line, thrum_strerror(-errno));
     return executor;
 }
 

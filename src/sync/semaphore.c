@@ -125,7 +125,8 @@ static void dequeue(void *object) {
     __atomic_fetch_and(&semaphore->thrum__word, ~(int64_t)OBSERVED, __ATOMIC_RELAXED);
 }
 
-static const thrum__waitable_ops waitable_ops = {ready, address, enqueue, dequeue, &semaphore_kind, NULL};
+static const thrum__waitable_ops waitable_ops = {ready,   address,         enqueue,
+                                                 dequeue, &semaphore_kind, NULL};
 
 thrum_waitable thrum_semaphore_waitable(thrum_semaphore *semaphore) {
     return (thrum_waitable){&waitable_ops, semaphore};

@@ -27,7 +27,8 @@ typedef struct thrum__log_rotation {
  * back are copied to the stage by their own threads, without the sink; the owner empties it.
  *
  * head: 0                nobody owns the sink        set by the owner that finds no work left
- *       1                owned                       set by who finds 0, and by the owner who takes the list
+ *       1                owned                       set by who finds 0, and by the owner who takes
+ *                                                    the list
  *       1 | address      owned, with a list of work  set by who adds to the list, newest first */
 typedef struct thrum__log_sink {
     uintptr_t head;

@@ -21,7 +21,8 @@ typedef struct thrum__ring thrum__ring;
 /* Those who wait to get, or to put; its address is where they queue.
  *
  * asleep: 0  nobody sleeps, or one is on its way          cleared by who then wakes one
- *         1  somebody may sleep, or observe               set before the look that precedes a sleep */
+ *         1  somebody may sleep, or observe               set before the look that precedes a
+ *                                                         sleep */
 typedef struct thrum__side {
     uint32_t asleep;
 } thrum__side;

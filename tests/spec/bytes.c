@@ -44,7 +44,8 @@ static void test_argument_and_result_are_copied(void **state) {
     point p;
     for (int i = 0; i < N; i++) {
         p = (point){i, i + 1};
-        assert_int_equal(thrum_submit_bytes(pool, &f[i], mirrored, &p, sizeof p, sizeof p, NULL), 0);
+        assert_int_equal(thrum_submit_bytes(pool, &f[i], mirrored, &p, sizeof p, sizeof p, NULL),
+                         0);
     }
     memset(&p, 0, sizeof p);
     for (int i = 0; i < N; i++) {

@@ -89,8 +89,8 @@ static int running, most;
 static void *count_running(void *arg) {
     int now = __atomic_add_fetch(&running, 1, __ATOMIC_SEQ_CST);
     int seen = __atomic_load_n(&most, __ATOMIC_SEQ_CST);
-    while (now > seen &&
-           !__atomic_compare_exchange_n(&most, &seen, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (now > seen && !__atomic_compare_exchange_n(&most, &seen, now, false, __ATOMIC_SEQ_CST,
+                                                      __ATOMIC_SEQ_CST))
         continue;
     spec_perhaps_yield();
     __atomic_sub_fetch(&running, 1, __ATOMIC_SEQ_CST);
@@ -340,8 +340,7 @@ SPEC_TESTS(cmocka_unit_test(test_results_come_back),
            cmocka_unit_test(test_idle_workers_are_used_first),
            cmocka_unit_test(test_workers_grow_to_the_tasks),
            cmocka_unit_test(test_idle_workers_leave),
-           cmocka_unit_test(test_idle_timeout_beside_submits),
-           cmocka_unit_test(test_shutdown),
+           cmocka_unit_test(test_idle_timeout_beside_submits), cmocka_unit_test(test_shutdown),
            cmocka_unit_test(test_shutdown_until_and_cancel),
            cmocka_unit_test(test_shutdown_from_a_worker), cmocka_unit_test(test_initializer),
            cmocka_unit_test(test_initializer_fails), cmocka_unit_test(test_bad_options));

@@ -114,7 +114,8 @@ static void test_a_shutdown_waits_until_all_have_heard_of_it(void **state) {
         assert_int_equal(
             thrum_submit_with(one.pool, priority ? NULL : &future, note, NULL, &opts), 0);
         if (!priority)
-            assert_int_equal(thrum_future_add_done_callback(future, shut_down_in_callback, NULL), 0);
+            assert_int_equal(thrum_future_add_done_callback(future, shut_down_in_callback, NULL),
+                             0);
         thrum_event_wait(&s.seen);
         thrum_event_set(&one.go);
         assert_int_equal(code_of(held), 0);

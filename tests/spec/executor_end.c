@@ -263,7 +263,8 @@ static void test_an_initializer_that_ends_its_thread(void **state) {
     pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1, .initializer = end_thread});
     assert_non_null(pool);
     int rc = thrum_submit(pool, &future, count, NULL);
-    assert_int_equal(rc == 0 ? thrum_future_result(future, NULL) : rc, rc == 0 ? -ECANCELED : -EPIPE);
+    assert_int_equal(rc == 0 ? thrum_future_result(future, NULL) : rc,
+                     rc == 0 ? -ECANCELED : -EPIPE);
     thrum_future_free(future);
     thrum_executor_free(pool);
 }

@@ -292,7 +292,8 @@ static void test_the_block_counts_unread_failures(void **state) {
     (void)state;
     spec_exits(leave_failures, 0, &end);
     assert_int_equal(spec_count_text(end.text, "nobody has read the failures"), 1);
-    assert_non_null(strstr(end.text, "pool \"tally\": nobody has read the failures of 3 of its tasks"));
+    assert_non_null(
+        strstr(end.text, "pool \"tally\": nobody has read the failures of 3 of its tasks"));
 }
 
 static int skip_the_block(void) {

@@ -50,7 +50,9 @@ static void test_nested_to_depth_1000(void **state) {
 
 static void *wait_inside(void *arg) { return result_of(submit(identity, arg)); }
 
-static void waits_on_itself(void) { assert_ptr_equal(result_of(submit(wait_inside, &pool)), &pool); }
+static void waits_on_itself(void) {
+    assert_ptr_equal(result_of(submit(wait_inside, &pool)), &pool);
+}
 
 static void test_a_pool_of_one_that_waits_on_itself(void **state) {
     (void)state;

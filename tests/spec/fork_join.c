@@ -367,10 +367,9 @@ static void test_misuse(void **state) {
 
 SPEC_TESTS(cmocka_unit_test(test_fibonacci), cmocka_unit_test(test_kinds_of_parameters_and_results),
            cmocka_unit_test(test_more_spawns_than_a_stack_holds),
-           cmocka_unit_test(test_an_idle_worker_takes_what_was_spawned), cmocka_unit_test(test_inside_a_task),
-           cmocka_unit_test(test_a_fork_join_inside_another),
+           cmocka_unit_test(test_an_idle_worker_takes_what_was_spawned),
+           cmocka_unit_test(test_inside_a_task), cmocka_unit_test(test_a_fork_join_inside_another),
            cmocka_unit_test(test_a_failure_fails_the_whole_and_the_caller),
            cmocka_unit_test(test_a_failure_on_another_worker),
            cmocka_unit_test(test_arguments_and_a_closed_pool),
-           cmocka_unit_test(test_a_full_pool_with_an_initializer),
-           cmocka_unit_test(test_misuse));
+           cmocka_unit_test(test_a_full_pool_with_an_initializer), cmocka_unit_test(test_misuse));

@@ -30,7 +30,8 @@ static void reset(void) { memset(&s, 0, sizeof s); }
 /* The functions as symbols of the library, which the inline definitions do not replace. */
 static void (*volatile symbol_acquire)(thrum_lock *) = thrum_lock_acquire;
 static bool (*volatile symbol_try_acquire)(thrum_lock *) = thrum_lock_try_acquire;
-static int (*volatile symbol_acquire_until)(thrum_lock *, thrum_deadline) = thrum_lock_acquire_until;
+static int (*volatile symbol_acquire_until)(thrum_lock *,
+                                            thrum_deadline) = thrum_lock_acquire_until;
 static void (*volatile symbol_release)(thrum_lock *) = thrum_lock_release;
 
 static void section(void) {

@@ -310,11 +310,14 @@ static void test_which_item_has_failed(void **state) {
             .max_workers = 2, .initializer = how ? prepare : NULL});
         size_t failed = 1;
         const thrum_map_opts opts = {.failed = &failed, .chunk = 3};
-        assert_int_equal(thrum_map(other, fail_some, in, 42, sizeof in[0], out, sizeof out[0], &opts), 0);
+        assert_int_equal(
+            thrum_map(other, fail_some, in, 42, sizeof in[0], out, sizeof out[0], &opts), 0);
         assert_true(failed == SIZE_MAX);
-        assert_int_equal(thrum_map(other, fail_some, in, N, sizeof in[0], out, sizeof out[0], &opts), -42);
+        assert_int_equal(
+            thrum_map(other, fail_some, in, N, sizeof in[0], out, sizeof out[0], &opts), -42);
         assert_int_equal(failed, 42);
-        assert_int_equal(thrum_map(other, fail_some, in, 0, sizeof in[0], out, sizeof out[0], &opts), 0);
+        assert_int_equal(
+            thrum_map(other, fail_some, in, 0, sizeof in[0], out, sizeof out[0], &opts), 0);
         assert_true(failed == SIZE_MAX);
         thrum_executor_free(other);
     }
@@ -365,8 +368,8 @@ SPEC_TESTS(cmocka_unit_test(test_each_item_once), cmocka_unit_test(test_sizes_of
            cmocka_unit_test(test_the_lowest_failing_index_and_all_codes),
            cmocka_unit_test(test_what_was_raised_first_is_raised_in_the_caller),
            cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline),
-           cmocka_unit_test(test_cancelling_its_task_starts_no_more), cmocka_unit_test(test_the_workers_help),
-           cmocka_unit_test(test_maps_inside_maps), cmocka_unit_test(test_which_item_has_failed),
+           cmocka_unit_test(test_cancelling_its_task_starts_no_more),
+           cmocka_unit_test(test_the_workers_help), cmocka_unit_test(test_maps_inside_maps),
+           cmocka_unit_test(test_which_item_has_failed),
            cmocka_unit_test(test_items_run_where_the_initializer_has),
-           cmocka_unit_test(test_a_worker_that_ends_in_an_item),
-           cmocka_unit_test(test_arguments));
+           cmocka_unit_test(test_a_worker_that_ends_in_an_item), cmocka_unit_test(test_arguments));

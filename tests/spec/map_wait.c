@@ -71,8 +71,10 @@ static void *map_elsewhere(void *code) {
     int out[N];
     thrum_map_opts opts = {.chunk = N};
     thrum_event_wait(&go);
-    *(int *)code = thrum_map(prepared, close_the_circle, in, N, sizeof in[0], out, sizeof out[0], &opts);
-    assert_int_equal(__atomic_load_n(&begun, __ATOMIC_RELAXED), __atomic_load_n(&ended, __ATOMIC_RELAXED));
+    *(int *)code = thrum_map(prepared, close_the_circle, in, N, sizeof in[0], out, sizeof out[0],
+                             &opts);
+    assert_int_equal(__atomic_load_n(&begun, __ATOMIC_RELAXED),
+                     __atomic_load_n(&ended, __ATOMIC_RELAXED));
     return NULL;
 }
 

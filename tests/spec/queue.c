@@ -91,7 +91,8 @@ static void test_no_limit(void **state) {
 
 static void test_a_huge_maxsize_is_not_allocated(void **state) {
     static const char item[64];
-    thrum_queue *queue = queue_make(state, sizeof item, (size_t)1 << (sizeof(size_t) > 4 ? 40 : 25));
+    thrum_queue *queue = queue_make(state, sizeof item,
+                                    (size_t)1 << (sizeof(size_t) > 4 ? 40 : 25));
     for (int i = 0; i < 3000; i++)
         assert_int_equal(thrum_queue_try_put(queue, item), 0);
     assert_int_equal(thrum_queue_qsize(queue), 3000);

@@ -21,9 +21,10 @@ static int compare_keys(const void *a, const void *b) {
 
 static thrum_queue *make(thrum_queue_order order, size_t maxsize) {
     thrum_queue *queue = thrum_queue_new(
-        sizeof(item), &(thrum_queue_opts){.maxsize = maxsize,
-                                          .order = order,
-                                          .compare = order == THRUM_PRIORITY ? compare_keys : NULL});
+        sizeof(item),
+        &(thrum_queue_opts){.maxsize = maxsize,
+                            .order = order,
+                            .compare = order == THRUM_PRIORITY ? compare_keys : NULL});
     assert_non_null(queue);
     return queue;
 }

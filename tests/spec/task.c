@@ -176,7 +176,8 @@ static void test_with_options(void **state) {
     assert_int_equal(eight_result(future, NULL), -ETIMEDOUT);
     thrum_future_free(future);
     ticks = 0;
-    assert_int_equal(tick_submit_with(pool, NULL, &(thrum_task_opts){.reserved = {&ticks}}), -EINVAL);
+    assert_int_equal(tick_submit_with(pool, NULL, &(thrum_task_opts){.reserved = {&ticks}}),
+                     -EINVAL);
     free_pool();
     assert_int_equal(ticks, 0);
 }
@@ -273,7 +274,8 @@ static void test_enumerate(void **state) {
 }
 
 SPEC_TESTS(cmocka_unit_test(test_arguments_and_results_of_all_kinds),
-           cmocka_unit_test(test_the_function_stays_one), cmocka_unit_test(test_a_failure_names_its_task),
+           cmocka_unit_test(test_the_function_stays_one),
+           cmocka_unit_test(test_a_failure_names_its_task),
            cmocka_unit_test(test_cancelled_dropped_and_timed_out),
            cmocka_unit_test(test_the_future_of_another_task), cmocka_unit_test(test_as_a_thread),
            cmocka_unit_test(test_with_options), cmocka_unit_test(test_descriptors),

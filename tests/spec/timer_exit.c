@@ -55,8 +55,10 @@ static void test_exit_waits_for_pending_timers(void **state) {
 }
 
 static int leave_others(void) {
-    if (thrum_timer_start(NULL, 1000, call_say, (void *)"daemon\n", &(thrum_timer_opts){.daemon = true}) ||
-        thrum_timer_start(NULL, 1000, call_say, (void *)"every\n", &(thrum_timer_opts){.every = 1000}) ||
+    if (thrum_timer_start(NULL, 1000, call_say, (void *)"daemon\n",
+                          &(thrum_timer_opts){.daemon = true}) ||
+        thrum_timer_start(NULL, 1000, call_say, (void *)"every\n",
+                          &(thrum_timer_opts){.every = 1000}) ||
         thrum_timer_start(&timer, 1000, call_say, (void *)"cancelled\n", NULL))
         return 1;
     return thrum_timer_cancel(timer) ? 7 : 2;
@@ -165,9 +167,11 @@ static void test_main_may_end_first(void **state) {
 }
 
 static int leave_a_late_one(void) {
-    return thrum_timer_start(NULL, 8, call_say, (void *)"called\n", &(thrum_timer_opts){.name = "save"}) ||
+    return thrum_timer_start(NULL, 8, call_say, (void *)"called\n",
+                             &(thrum_timer_opts){.name = "save"}) ||
            thrum_timer_start(NULL, 8, call_say, (void *)"called\n", NULL) ||
-           thrum_timer_start(NULL, 8, call_say, (void *)"other\n", &(thrum_timer_opts){.daemon = true});
+           thrum_timer_start(NULL, 8, call_say, (void *)"other\n",
+                             &(thrum_timer_opts){.daemon = true});
 }
 
 static void test_a_line_says_for_whom(void **state) {
@@ -176,7 +180,8 @@ static void test_a_line_says_for_whom(void **state) {
     spec_exits(leave_a_late_one, 0, &end);
     assert_int_equal(spec_count_text(end.text, "called\n"), 2);
     assert_int_equal(
-        spec_count_text(end.text, "thrum: the program's end waits for timer \"save\", timer \"Timer-"),
+        spec_count_text(end.text,
+                        "thrum: the program's end waits for timer \"save\", timer \"Timer-"),
         1);
 }
 
@@ -285,8 +290,10 @@ static void wait_at_gate(void *arg) {
 static int leave_calls_to_a_pool(void) {
     pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 2});
     if (!pool ||
-        thrum_timer_start(NULL, 0.02, call_say, (void *)"called\n", &(thrum_timer_opts){.executor = pool}) ||
-        thrum_timer_start(NULL, 0, wait_at_gate, (void *)"passed\n", &(thrum_timer_opts){.executor = pool}))
+        thrum_timer_start(NULL, 0.02, call_say, (void *)"called\n",
+                          &(thrum_timer_opts){.executor = pool}) ||
+        thrum_timer_start(NULL, 0, wait_at_gate, (void *)"passed\n",
+                          &(thrum_timer_opts){.executor = pool}))
         return 1;
     say("main is done\n");
     thrum_event_set(&gate);
@@ -325,12 +332,11 @@ SPEC_TESTS(cmocka_unit_test(test_exit_waits_for_pending_timers),
            cmocka_unit_test(test_exit_does_not_wait_for_the_others),
            cmocka_unit_test(test_a_cancel_ends_the_wait),
            cmocka_unit_test(test_exit_waits_for_threads_that_timers_start),
-           cmocka_unit_test(test_exit_within_a_call),
-           cmocka_unit_test(test_a_fork_within_a_call),
+           cmocka_unit_test(test_exit_within_a_call), cmocka_unit_test(test_a_fork_within_a_call),
            cmocka_unit_test(test_a_hook_that_ends_the_thread),
            cmocka_unit_test(test_a_hook_that_ends_an_ending_thread),
            cmocka_unit_test(test_a_second_exit_within_a_call),
-           cmocka_unit_test(test_main_may_end_first),
-           cmocka_unit_test(test_a_line_says_for_whom), cmocka_unit_test(test_a_failure_is_seen),
+           cmocka_unit_test(test_main_may_end_first), cmocka_unit_test(test_a_line_says_for_whom),
+           cmocka_unit_test(test_a_failure_is_seen),
            cmocka_unit_test(test_exit_waits_for_calls_of_a_pool),
            cmocka_unit_test(test_exit_in_a_call_of_a_pool));

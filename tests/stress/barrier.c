@@ -52,8 +52,9 @@ static bool over(void) {
 
 static void *break_and_mend(void *arg) {
     while (!over()) {
-        int rc = spec_random(2) ? thrum_barrier_wait_until(&s.barrier, thrum_in(spec_random(80) * 1e-6))
-                                : thrum_barrier_wait(&s.barrier);
+        int rc = spec_random(2)
+                     ? thrum_barrier_wait_until(&s.barrier, thrum_in(spec_random(80) * 1e-6))
+                     : thrum_barrier_wait(&s.barrier);
         assert_true((rc >= 0 && rc < PARTIES) || rc == -EPIPE || rc == -ETIMEDOUT);
         if (rc < 0) {
             __atomic_add_fetch(&s.broken, 1, __ATOMIC_RELAXED);

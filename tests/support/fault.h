@@ -32,7 +32,8 @@ static bool due(int *in) {
             return n < 0;
         if (__atomic_load_n(&all, __ATOMIC_RELAXED) && n == 1)
             return true;
-    } while (!__atomic_compare_exchange_n(in, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(in, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return n == 1;
 }
 

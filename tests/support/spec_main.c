@@ -13,7 +13,13 @@
 #include "sanitizers.h"
 #include "world.h"
 
-enum { SECONDS_PER_TEST = 55, TESTS_MAX = 128, THREADS_MAX = 8, LAST_STEPS_MAX = 10000, WORDS_MAX = 8 };
+enum {
+    SECONDS_PER_TEST = 55,
+    TESTS_MAX = 128,
+    THREADS_MAX = 8,
+    LAST_STEPS_MAX = 10000,
+    WORDS_MAX = 8
+};
 
 static struct {
     const spec_world *world;

@@ -238,8 +238,8 @@ static void test_in_the_child_of_a_fork(void **state) {
     assert_int_equal(twice_submit(*state, &f, 1), 0);
     pid_t child = fork();
     if (child == 0) {
-        bool right = twice_submit(*state, NULL, 1) == -EPIPE && twice_result(f, NULL) == -ECANCELED &&
-                     thrum_future_cancel(f);
+        bool right = twice_submit(*state, NULL, 1) == -EPIPE &&
+                     twice_result(f, NULL) == -ECANCELED && thrum_future_cancel(f);
         _exit(right ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -28,7 +28,8 @@ static void test_options_are_handed_on(void **state) {
     assert_string_equal(it.tasks[1].name, "twice");
     run(&it.tasks[1]);
     thrum_future_free(f);
-    assert_int_equal(twice_submit_with(*state, &f, 1, &(thrum_task_opts){.reserved = {&f}}), -EINVAL);
+    assert_int_equal(twice_submit_with(*state, &f, 1, &(thrum_task_opts){.reserved = {&f}}),
+                     -EINVAL);
     assert_int_equal(it.n_withdrawn, 0);
 }
 
@@ -51,8 +52,9 @@ static void test_a_deadline_ends_what_waits(void **state) {
         it.refuse = late ? -ETIMEDOUT : 0;
         thrum_future *f = NULL;
         if (late)
-            assert_int_equal(twice_submit_with(*state, &f, 1,
-                                               &(thrum_task_opts){.deadline = thrum_in(100000)}), 0);
+            assert_int_equal(
+                twice_submit_with(*state, &f, 1, &(thrum_task_opts){.deadline = thrum_in(100000)}),
+                0);
         else
             f = submit_in_time(*state);
         assert_int_equal(twice_result(f, NULL), -ETIMEDOUT);

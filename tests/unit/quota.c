@@ -29,7 +29,8 @@ static void put(const char *path, const char *text) {
 }
 
 static void begin(void) {
-    snprintf(root, sizeof root, "%s/thrum-quota-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(root, sizeof root, "%s/thrum-quota-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(root));
 }
 

@@ -51,7 +51,8 @@ static int take(thrum__rank **taken) {
         *taken = thrum__ranks_take(&ranks, INT64_MIN);
         return expected;
     case 1:
-        assert_int_equal(thrum__ranks_above(&ranks, 0), expected >= 0 && all[expected].priority > 0);
+        assert_int_equal(thrum__ranks_above(&ranks, 0),
+                         expected >= 0 && all[expected].priority > 0);
         *taken = thrum__ranks_take(&ranks, 0);
         return expected >= 0 && all[expected].priority > 0 ? expected : -1;
     case 2:
