@@ -119,8 +119,8 @@ int thrum__hand_give(thrum__processes *pool, thrum__hand *hand, thrum__job *job)
     job->id = ++pool->next_id;
     job->begun = 0;
     int rc = 0;
-    if (job->task.named && !thrum__frame_put(&hand->out, THRUM__FRAME_NAME, 0, job->id, job->task.name,
-                                             strlen(job->task.name) + 1))
+    if (job->task.named && !thrum__frame_put(&hand->out, THRUM__FRAME_NAME, 0, job->id,
+                                             job->task.name, strlen(job->task.name) + 1))
         rc = -ENOMEM;
     else if (job->call)
         rc = put_call(hand, job);

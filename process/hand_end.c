@@ -23,7 +23,8 @@ static const int64_t DEAF_NS = 100000000;            /* for one that has closed 
 /* Returns whether the worker has begun `job`. */
 static bool begun(const thrum__processes *pool, const thrum__hand *hand, const thrum__job *job) {
     /* acquire: pairs with begin() */
-    uint64_t started = __atomic_load_n(&thrum__place_of(pool, hand->place)->started, __ATOMIC_ACQUIRE);
+    uint64_t started = __atomic_load_n(&thrum__place_of(pool, hand->place)->started,
+                                       __ATOMIC_ACQUIRE);
     return (started & ~THRUM__PLACE_HELD) >= job->id;
 }
 
@@ -62,7 +63,8 @@ static void end_first(thrum__processes *pool, thrum__hand *hand, thrum__job *job
              hand->process, how_it_ended(hand, status, end, sizeof end));
     if (limit) {
         failure.code = -ETIMEDOUT;
-        snprintf(text, sizeof text, "it ran longer than %g s: worker %.60s_%d (process %d) was killed",
+        snprintf(text, sizeof text,
+                 "it ran longer than %g s: worker %.60s_%d (process %d) was killed",
                  job->time_limit, pool->name, hand->place, hand->process);
     }
     snprintf(end, sizeof end, "%.60s_%d", pool->name, hand->place);

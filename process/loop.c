@@ -101,8 +101,10 @@ static void put_back(thrum__processes *pool, thrum__job *job) {
 static int not_sent(thrum__processes *pool, thrum__job *job, int rc, bool own, bool *again) {
     *again = !own || rc == -EAGAIN;
     if (!*again) {
-        (void)thrum__job_fail(pool, job, &(thrum_failure){.code = rc, .task = job->task.name,
-                                                          .message = "it could not be sent to a worker"});
+        (void)thrum__job_fail(pool, job,
+                              &(thrum_failure){.code = rc,
+                                               .task = job->task.name,
+                                               .message = "it could not be sent to a worker"});
         return 1;
     }
     job->counted = !thrum__remote_requeue(job->task.future);
@@ -202,7 +204,8 @@ static int64_t time_left(const thrum__processes *pool, int64_t alarm) {
     int64_t now = thrum__processes_now(), left = alarm > now ? alarm - now : 0;
     for (int i = 0; i < pool->max_workers; i++)
         /* Its end is seen by its descriptor, where the system has one. */
-        if (pool->hands[i].state != THRUM__HAND_NONE && (pool->hands[i].child.pidfd < 0 || pool->hands[i].eof))
+        if (pool->hands[i].state != THRUM__HAND_NONE &&
+            (pool->hands[i].child.pidfd < 0 || pool->hands[i].eof))
             left = left < LOOK_NS ? left : LOOK_NS;
     return left;
 }

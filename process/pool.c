@@ -41,7 +41,8 @@ static const char *check(const thrum_executor_opts *opts, const thrum_processes_
     thrum__address initializer;
     if (opts->overflow == THRUM_OVERFLOW_CALLER_RUNS)
         return "THRUM_OVERFLOW_CALLER_RUNS: the caller is no worker process";
-    if (opts->initializer && thrum__address_of((thrum__function *)opts->initializer, &initializer) != 0)
+    if (opts->initializer &&
+        thrum__address_of((thrum__function *)opts->initializer, &initializer) != 0)
         return "the initializer is not a function of the program or a library";
     if (!opts->initializer && more->initarg_size)
         return "initarg_size without an initializer";
@@ -91,7 +92,8 @@ static char *name_of(const char *prefix) {
 static int make_shared(thrum__processes *pool) {
     size_t size = (size_t)pool->max_workers * thrum__place_size();
     pool->wake = thrum__spawn_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    pool->memory = thrum__spawn_above(memfd_create("thrum-processes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    pool->memory = thrum__spawn_above(
+        memfd_create("thrum-processes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (pool->wake < 0 || pool->memory < 0 || ftruncate(pool->memory, (off_t)size) != 0)
         return errno;
     /* no worker takes it away */
@@ -134,7 +136,8 @@ static int make(thrum__processes *pool, const thrum_executor_opts *opts) {
     pool->environment = thrum__spawn_environment();
     if (pool->opts.initarg_size && (pool->initarg = malloc(pool->opts.initarg_size)))
         memcpy(pool->initarg, opts->initarg, pool->opts.initarg_size);
-    if (!pool->hands || !pool->name || !pool->environment || (pool->opts.initarg_size && !pool->initarg))
+    if (!pool->hands || !pool->name || !pool->environment ||
+        (pool->opts.initarg_size && !pool->initarg))
         return -ENOMEM;
     int rc = make_command(pool);
     if (rc == 0)
@@ -218,8 +221,9 @@ static int take_room(thrum__processes *pool, int64_t deadline) {
 static int64_t index_of(const thrum__processes *pool, const thrum_task_type *type) {
     int64_t index = type ? thrum__table_index(&pool->table, type) : THRUM__CALL_FUNCTION;
     if (index < 0)
-        thrum__remote_complain(index == -EEXIST ? "%s_submit: several tasks are called so"
-                                                : "%s_submit: the task came after the pool was made",
+        thrum__remote_complain(index == -EEXIST
+                                   ? "%s_submit: several tasks are called so"
+                                   : "%s_submit: the task came after the pool was made",
                                type->name);
     return index;
 }
@@ -231,8 +235,11 @@ static int take(thrum__processes *pool, const thrum__remote_task *task) {
     thrum__job *job = malloc(sizeof *job);
     if (!job)
         return -ENOMEM;
-    *job = (thrum__job){.task = *task, .index = (uint32_t)index, .rank.priority = task->priority,
-                        .time_limit = task->time_limit > 0 ? task->time_limit : pool->opts.time_limit,
+    *job = (thrum__job){.task = *task,
+                        .index = (uint32_t)index,
+                        .rank.priority = task->priority,
+                        .time_limit = task->time_limit > 0 ? task->time_limit
+                                                           : pool->opts.time_limit,
                         .retries = task->retries ? task->retries : pool->opts.retries};
     if (!task->type)
         job->progress = ((const thrum__items *)task->args)->progress;

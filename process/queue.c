@@ -84,7 +84,8 @@ int thrum__queue_sweep(thrum__processes *pool) {
     for (thrum__rank *rank = pool->ranks.oldest, *newer; rank; rank = newer) {
         newer = rank->newer;
         job = job_of(rank);
-        if (thrum__remote_ended(job->task.future) && thrum__ranks_take_this(&pool->ranks, rank, true))
+        if (thrum__remote_ended(job->task.future) &&
+            thrum__ranks_take_this(&pool->ranks, rank, true))
             n += thrum__job_drop(pool, job);
     }
     return n;

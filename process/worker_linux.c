@@ -154,8 +154,8 @@ static void begin(worker *self, uint64_t id) {
         while (started & THRUM__PLACE_HELD)
             pause(); /* about to be killed */
     /* release: pairs with begun(), hold() */
-    while (!__atomic_compare_exchange_n(&self->place->started, &started, id, false, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange_n(&self->place->started, &started, id, false,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
 static void do_task(worker *self, const thrum__frame_view *frame) {
@@ -326,7 +326,8 @@ static void serve(void *arg) {
 
 static void become(worker *self, int memory, int place) {
     size_t size = thrum__place_size();
-    self->place = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, (off_t)((size_t)place * size));
+    self->place = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
+                       (off_t)((size_t)place * size));
     if (self->place == MAP_FAILED)
         end_badly("mmap");
     close(memory);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""No file over 400 lines, no function over 60, but for five waivers: `size waiver: reason`.
+"""No file over 400 lines, no function over 60, but for five waivers: `size waiver: reason`; no line
+of C over 100 columns.
 
 Usage: check_sizes.py [ROOT]"""
 
@@ -13,6 +14,7 @@ import csource
 
 FILE_LINES = 400
 FUNCTION_LINES = 60
+COLUMNS = 100
 WAIVERS = 5
 ENDINGS = ('.c', '.h', '.def', '.py', '.sh', '.cmake', 'CMakeLists.txt', 'Makefile', '.map')
 WAIVER = re.compile(r'^[ \t]*(?:/\*|\*|#|//)[ \t]*size waiver: *(\S.*?)[ \t]*(?:\*/)?$', re.M)
@@ -36,6 +38,10 @@ def check(root, path, waivers):
     lines = text.count('\n')
     marks = {text.count('\n', 0, m.start()) + 1: m.group(1) for m in WAIVER.finditer(text)}
     waivers += [f'{path}:{line}: {reason}' for line, reason in marks.items()]
+    if path.endswith(('.c', '.h')):
+        for number, line in enumerate(text.split('\n'), 1):
+            if len(line) > COLUMNS:
+                yield f'{path}:{number}: {len(line)} columns, more than {COLUMNS}'
     spans = list(functions(root, path, text))
     outside = [n for n in marks if not any(first <= n <= s.last for s, first in spans)]
     if lines > FILE_LINES and not outside:

@@ -81,6 +81,8 @@ class Tree(unittest.TestCase):
         self.good(tool)
         self.bad(tool, {'src/sync/y.c': '\n' * 401}, 'src/sync/y.c:1: 401 lines')
         self.bad(tool, {'src/sync/y.c': long_function}, 'src/sync/y.c:1: f() has 62 lines')
+        self.good(tool, {'src/sync/y.h': '/*' + 'x' * 96 + '*/\n'})
+        self.bad(tool, {'src/sync/y.h': '\n/*' + 'x' * 97 + '*/\n'}, 'src/sync/y.h:2: 101 columns')
         self.bad(tool, {'tools/y.py': 'def f():\n' + '    pass\n' * 60}, 'f() has 61 lines')
         waived = '/* size waiver: it is one table */\n' + long_function
         self.good(tool, {'src/sync/y.c': waived})

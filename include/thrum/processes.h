@@ -6,7 +6,8 @@
  *     #include <thrum/processes.h>
  *     THRUM_TASK(double, area, (double, w), (double, h)) { return w * h; }
  *
- *     ex = thrum_executor_new(&(thrum_executor_opts){.backend = thrum_processes, .max_workers = 4});
+ *     ex = thrum_executor_new(&(thrum_executor_opts){.backend = thrum_processes,
+ *                                                    .max_workers = 4});
  *     rc = area_submit(ex, &future, 2.0, 3.5);
  *     rc = area_result(future, &value);
  *

@@ -315,7 +315,8 @@ static PyType_Spec layout_spec = {
 static PyType_Slot slots[] = {
     {Py_tp_doc,
      (char *)"ThreadPoolExecutor(max_workers=None, thread_name_prefix='', initializer=None, "
-             "initargs=(), *,\n                   context=False, queue_limit=None, overflow='block')\n--\n\n"
+             "initargs=(), *,\n                   context=False, queue_limit=None, "
+             "overflow='block')\n--\n\n"
              "Threads that make the calls which are submitted.\n\n"
              "context: a call runs in a copy of the context of whoever submits it.\n"
              "queue_limit: how many calls may wait. Beyond that submit() blocks, refuses "

@@ -253,7 +253,8 @@ static PyMethodDef methods[] = {
     {"add_done_callback",
      METHOD(add_done_callback, KEYWORDS,
             "add_done_callback($self, /, fn)\n--\n\nCall fn(future) when the future is done, in "
-            "the thread that makes it so,\nor at once if it is.\n\nAn Exception that it raises is logged.")},
+            "the thread that makes it so,\nor at once if it is.\n\nAn Exception that it raises is "
+            "logged.")},
     {"set_running_or_notify_cancel",
      METHOD(start, METH_NOARGS,
             "set_running_or_notify_cancel($self, /)\n--\n\nSay that the call begins; for "

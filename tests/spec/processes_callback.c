@@ -36,8 +36,10 @@ static int gate[2]; /* its workers have it too */
 static void make_pool(void) {
     if (pipe(gate) != 0)
         _exit(3);
-    pool = thrum_executor_new(&(thrum_executor_opts){
-        .backend = thrum_processes, .max_workers = 1, .idle_timeout = INFINITY, .name_prefix = "p"});
+    pool = thrum_executor_new(&(thrum_executor_opts){.backend = thrum_processes,
+                                                     .max_workers = 1,
+                                                     .idle_timeout = INFINITY,
+                                                     .name_prefix = "p"});
 }
 
 /* Nothing that is submitted from here on is done before the gate is open. */

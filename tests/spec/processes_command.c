@@ -271,7 +271,8 @@ static int start_in_vain(void) {
             return 2;
         thrum_executor_free(pool);
         if (process_result(f, NULL) != -EPIPE ||
-            !strstr(thrum_future_error(f)->message, "was not up within its start_limit of 0.03125 s"))
+            !strstr(thrum_future_error(f)->message,
+                    "was not up within its start_limit of 0.03125 s"))
             return 3;
         thrum_future_free(f);
     }
@@ -286,7 +287,8 @@ static void check_never_up(const char *const *command) {
     spec_exits(start_in_vain, 7, &end);
     assert_int_equal(spec_count_text(end.text, "thrum: pool \"C\": worker C_"), 4);
     assert_int_equal(spec_count_text(end.text, "thrum: pool \"C\" is broken: worker C_"), 2);
-    assert_int_equal(spec_count_text(end.text, "was not up within its start_limit of 0.03125 s"), 6);
+    assert_int_equal(spec_count_text(end.text, "was not up within its start_limit of 0.03125 s"),
+                     6);
 }
 
 static void test_commands_that_wait(void **state) {

@@ -42,7 +42,8 @@ static void test_a_limit_of_one_task(void **state) {
     thrum_executor *pool = pool_of(1, NULL);
     thrum_future *f, *behind;
     int value = 0;
-    assert_int_equal(work_for_ever_submit_with(pool, &f, &(thrum_task_opts){.time_limit = 0.125}), 0);
+    assert_int_equal(work_for_ever_submit_with(pool, &f, &(thrum_task_opts){.time_limit = 0.125}),
+                     0);
     assert_int_equal(number_submit(pool, &behind, 5), 0);
     assert_int_equal(work_for_ever_result(f), -ETIMEDOUT);
     assert_non_null(strstr(thrum_future_error(f)->message, "longer than 0.125 s: worker L_0"));
@@ -91,7 +92,8 @@ static int die_in(thrum_executor *pool, int *calls, int enough, const thrum_task
 
 static void test_tries_of_one_task(void **state) {
     (void)state;
-    thrum_executor *pool = pool_of(1, NULL), *other = pool_of(1, &(thrum_processes_opts){.retries = 1});
+    thrum_executor *pool = pool_of(1, NULL),
+                   *other = pool_of(1, &(thrum_processes_opts){.retries = 1});
     thrum_shared *segment;
     assert_int_equal(thrum_shared_create(&segment, NULL, sizeof(int), NULL), 0);
     int *calls = thrum_shared_memory(segment);

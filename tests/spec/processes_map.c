@@ -96,7 +96,8 @@ static void test_the_first_failure_and_all_codes(void **state) {
                          -ERANGE);
         assert_int_equal(failed, 37);
         for (int i = 0; i < N; i++) {
-            assert_int_equal(codes[i], i == 390 ? -EDOM : i == 37 ? -ERANGE : i == 38 ? -EACCES : 0);
+            assert_int_equal(codes[i],
+                             i == 390 ? -EDOM : i == 37 ? -ERANGE : i == 38 ? -EACCES : 0);
             assert_int_equal(out[i], codes[i] ? 0 : 1000);
         }
     }
@@ -112,8 +113,9 @@ typedef struct inner {
 static void *run_inner(void *arg) {
     inner *it = arg;
     int out;
-    assert_int_equal(thrum_map(it->pool, as_told, &it->how, 1, sizeof it->how, &out, sizeof out, NULL),
-                     it->how > 0 ? -it->how : it->how);
+    assert_int_equal(
+        thrum_map(it->pool, as_told, &it->how, 1, sizeof it->how, &out, sizeof out, NULL),
+        it->how > 0 ? -it->how : it->how);
     return NULL;
 }
 
@@ -146,9 +148,10 @@ static void test_stop_on_error(void **state) {
     in[5] = -EDOM;
     for (size_t chunk = 0; chunk <= N; chunk += N / 2) {
         int out[N];
-        assert_int_equal(thrum_map(pool, as_told, in, N, sizeof in[0], out, sizeof out[0],
-                                   &(thrum_map_opts){.chunk = chunk, .codes = codes, .stop_on_error = true}),
-                         -EDOM);
+        assert_int_equal(
+            thrum_map(pool, as_told, in, N, sizeof in[0], out, sizeof out[0],
+                      &(thrum_map_opts){.chunk = chunk, .codes = codes, .stop_on_error = true}),
+            -EDOM);
         for (int i = 0; i < N; i++)
             assert_int_equal(codes[i], i < 5 ? 0 : i == 5 ? -EDOM : -ECANCELED);
     }
@@ -272,7 +275,8 @@ static void test_large_results(void **state) {
         in[i] = (char)(i + 1);
     for (size_t chunk = 0; chunk < 30; chunk += 13) {
         memset(out, 0, (size_t)N * SIZE);
-        assert_int_equal(thrum_map(pool, fill, in, N, 1, out, SIZE, &(thrum_map_opts){.chunk = chunk}), 0);
+        assert_int_equal(
+            thrum_map(pool, fill, in, N, 1, out, SIZE, &(thrum_map_opts){.chunk = chunk}), 0);
         for (size_t i = 0; i < (size_t)N * SIZE; i++)
             assert_true(out[i] == in[i / SIZE]);
     }
@@ -333,7 +337,8 @@ static void test_refusals_and_initializers(void **state) {
     assert_int_equal(initialized, 0);
     assert_int_equal(thrum_map(pool, NULL, NULL, 3, 0, out, sizeof out[0], NULL), -EINVAL);
     assert_int_equal(thrum_executor_shutdown(pool, true, false), 0);
-    assert_int_equal(thrum_map(pool, what_it_was, NULL, 3, 0, out, sizeof out[0], NULL), -ESHUTDOWN);
+    assert_int_equal(thrum_map(pool, what_it_was, NULL, 3, 0, out, sizeof out[0], NULL),
+                     -ESHUTDOWN);
     thrum_executor_free(pool);
     pool = thrum_executor_new(&(thrum_executor_opts){
         .backend = thrum_processes, .max_workers = 1, .initializer = bad_initializer});
@@ -347,8 +352,8 @@ static void test_refusals_and_initializers(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_all_items), cmocka_unit_test(test_items_run_elsewhere),
            cmocka_unit_test(test_the_first_failure_and_all_codes),
            cmocka_unit_test(test_what_was_raised_is_raised_again),
-           cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline), cmocka_unit_test(test_time_limit),
-           cmocka_unit_test(test_time_limit_of_one_item),
+           cmocka_unit_test(test_stop_on_error), cmocka_unit_test(test_deadline),
+           cmocka_unit_test(test_time_limit), cmocka_unit_test(test_time_limit_of_one_item),
            cmocka_unit_test(test_a_worker_that_dies), cmocka_unit_test(test_large_results),
            cmocka_unit_test(test_an_answer_that_is_nonsense),
            cmocka_unit_test(test_refusals_and_initializers));

@@ -24,10 +24,10 @@ static int turn_of_bytes(const void *arg, void *result) {
 }
 
 static thrum_future *submit(int priority) {
-    thrum_future *future = NULL;
-    assert_int_equal(turn_submit_with(one.pool, &future, &(thrum_task_opts){.priority = priority}), 0);
-    assert_non_null(future);
-    return future;
+    thrum_future *f = NULL;
+    assert_int_equal(turn_submit_with(one.pool, &f, &(thrum_task_opts){.priority = priority}), 0);
+    assert_non_null(f);
+    return f;
 }
 
 static int turn_taken(thrum_future *future) {
@@ -150,7 +150,8 @@ static void test_shutdown_cancels_them_too(void **state) {
     for (int i = 0; i < 3; i++)
         assert_int_equal(code_of(futures[i]), -ECANCELED);
     open_gate();
-    assert_int_equal(turn_submit_with(one.pool, NULL, &(thrum_task_opts){.priority = 1}), -ESHUTDOWN);
+    assert_int_equal(turn_submit_with(one.pool, NULL, &(thrum_task_opts){.priority = 1}),
+                     -ESHUTDOWN);
     free_pool();
 }
 
@@ -392,9 +393,8 @@ SPEC_TESTS(cmocka_unit_test(test_bad_options), cmocka_unit_test(test_the_end_of_
            cmocka_unit_test(test_bytes_have_one_too), cmocka_unit_test(test_none_starves),
            cmocka_unit_test(test_cancel), cmocka_unit_test(test_many_cancels),
            cmocka_unit_test(test_shutdown_cancels_them_too),
+           cmocka_unit_test(test_what_is_taken_back),
            cmocka_unit_test(test_a_broken_pool_fails_them_too),
            cmocka_unit_test(test_who_is_put_back_keeps_its_place),
-           cmocka_unit_test(test_with_few_tasks_per_child),
-           cmocka_unit_test(test_a_map_beside_them), cmocka_unit_test(test_several_submit),
-           cmocka_unit_test(test_what_is_taken_back),
-           cmocka_unit_test(test_a_hundred_thousand));
+           cmocka_unit_test(test_with_few_tasks_per_child), cmocka_unit_test(test_several_submit),
+           cmocka_unit_test(test_a_map_beside_them), cmocka_unit_test(test_a_hundred_thousand));

@@ -244,7 +244,8 @@ static void test_many_at_once_are_one_time(void **state) {
 static void test_one_that_works_goes_on(void **state) {
     (void)state;
     for (int most = 0; most < 2; most++) {
-        thrum_executor *pool = pool_with_gate(2, &(thrum_processes_opts){.max_tasks_per_child = most});
+        thrum_executor *pool = pool_with_gate(2,
+                                              &(thrum_processes_opts){.max_tasks_per_child = most});
         thrum_future *f[2];
         assert_int_equal(process_that_is_held_submit(pool, &f[0], hold[0]), 0);
         int up = arrival(), value, pid;

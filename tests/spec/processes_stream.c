@@ -157,8 +157,9 @@ static void test_what_is_before_a_failure_comes(void **state) {
     thrum_executor *pool = pool_of(2);
     const held items[] = {{1, first[0]}, {1, second[0]}, {0, 0}, {2, 0}, {2, 0}, {2, 0}, {-1, 0}};
     const held *at = items;
-    thrum_stream *s = thrum_stream_new(pool, give_held, &at, as_held, sizeof(held), sizeof(int),
-                                       &(thrum_stream_opts){.buffersize = 6, .stop_on_error = true});
+    thrum_stream *s = thrum_stream_new(
+        pool, give_held, &at, as_held, sizeof(held), sizeof(int),
+        &(thrum_stream_opts){.buffersize = 6, .stop_on_error = true});
     assert_non_null(s);
     assert_int_equal(thrum_stream_next_until(s, &result, thrum_in(0.02)), -ETIMEDOUT);
     assert_int_equal(write(second[1], "", 1), 1);
@@ -246,8 +247,8 @@ static void test_a_stream_of_a_stream(void **state) {
     thrum_executor *pool = pool_of(2);
     counter it = {0, 50, THRUM_STREAM_END};
     thrum_stream *first = stream_of(pool, &it, square, NULL);
-    thrum_stream *second = thrum_stream_new(pool, of_stream, first, square, sizeof(int), sizeof(int),
-                                            &(thrum_stream_opts){.buffersize = 5});
+    thrum_stream *second = thrum_stream_new(pool, of_stream, first, square, sizeof(int),
+                                            sizeof(int), &(thrum_stream_opts){.buffersize = 5});
     assert_non_null(second);
     for (int i = 0, result; i < 50; i++) {
         assert_int_equal(thrum_stream_next(second, &result), 0);
@@ -313,7 +314,7 @@ static void test_read_by_a_task(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_each_item_once), cmocka_unit_test(test_items_run_elsewhere),
            cmocka_unit_test(test_failures_say_what_they_say_on_threads),
            cmocka_unit_test(test_a_failure_stops_what_is_behind),
-           cmocka_unit_test(test_what_is_before_a_failure_comes), cmocka_unit_test(test_workers_die),
-           cmocka_unit_test(test_large_items), cmocka_unit_test(test_a_stream_of_a_stream),
-           cmocka_unit_test(test_a_full_queue), cmocka_unit_test(test_bad_sizes),
-           cmocka_unit_test(test_read_by_a_task));
+           cmocka_unit_test(test_what_is_before_a_failure_comes),
+           cmocka_unit_test(test_workers_die), cmocka_unit_test(test_large_items),
+           cmocka_unit_test(test_a_stream_of_a_stream), cmocka_unit_test(test_a_full_queue),
+           cmocka_unit_test(test_bad_sizes), cmocka_unit_test(test_read_by_a_task));

@@ -130,8 +130,10 @@ static int submit_one(thrum_executor *pool, thrum_future **f, int i, bool limite
     *twice = true;
     if (draw(2))
         return twice_submit(pool, f, i, (int)draw(20000));
-    const thrum_task_opts opts = {.priority = (int)draw(5) - 2, .name = "twice",
-                                  .deadline = draw(3) ? (thrum_deadline){0} : thrum_in(draw(5000) * 1e-6)};
+    const thrum_task_opts opts = {.priority = (int)draw(5) - 2,
+                                  .name = "twice",
+                                  .deadline = draw(3) ? (thrum_deadline){0}
+                                                      : thrum_in(draw(5000) * 1e-6)};
     return twice_submit_with(pool, f, i, (int)draw(20000), &opts);
 }
 
