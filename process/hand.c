@@ -84,7 +84,7 @@ int thrum__hand_start(thrum__processes *pool, thrum__hand *hand) {
         return rc;
     }
     hand->process = (int)hand->child.pid;
-    hand->started = hand->since = thrum__processes_now();
+    hand->started_at = hand->since = thrum__processes_now();
     pool->n_hands++;
     thrum__hand_send(pool, hand);
     return 0;
@@ -251,6 +251,7 @@ static outcome handle(thrum__processes *pool, thrum__hand *hand, const thrum__fr
         if (hand->hello)
             return NONSENSE;
         hand->hello = true;
+        pool->late_starts = 0;
         if (thrum__table_compare(&pool->table, frame, text, sizeof text) == 0)
             return TAKEN;
         thrum__processes_break(pool, -EPROTO, text);
@@ -261,7 +262,7 @@ static outcome handle(thrum__processes *pool, thrum__hand *hand, const thrum__fr
         hand->state = THRUM__HAND_READY;
         hand->ready = true;
         hand->since = thrum__processes_now();
-        pool->bad_starts = pool->late_starts = 0;
+        pool->bad_starts = 0;
         return TAKEN;
     case THRUM__FRAME_BROKEN:
         if (hand->state != THRUM__HAND_STARTING || thrum__frame_failure(frame, &failure) != 0)

@@ -178,12 +178,13 @@ static void watch_deaf(thrum__hand *hand, int64_t now) {
         thrum__hand_kill(hand, THRUM__KILL_DEAF);
 }
 
-/* Returns whether some worker does tasks. */
-static bool any_works(const thrum__processes *pool) {
+/* Returns whether some worker is up. */
+static bool any_is_up(const thrum__processes *pool) {
     bool any = false;
     for (int i = 0; i < pool->max_workers; i++)
         any = any || pool->hands[i].state == THRUM__HAND_READY ||
-              pool->hands[i].state == THRUM__HAND_RETIRING;
+              pool->hands[i].state == THRUM__HAND_RETIRING ||
+              (pool->hands[i].state == THRUM__HAND_STARTING && pool->hands[i].hello);
     return any;
 }
 
@@ -195,11 +196,13 @@ static void end_late(thrum__processes *pool, thrum__hand *hand, int64_t now) {
     snprintf(text, sizeof text, "worker %.60s_%d (process %d) was not up within its start_limit of "
                                 "%g s, and was killed",
              pool->name, hand->place, hand->process, pool->opts.start_limit);
-    if (hand->started >= pool->late) {
-        pool->late = now;
+    if (any_is_up(pool)) {
+        pool->late_starts = 0;
+    } else if (hand->started_at >= pool->late_at) {
+        pool->late_at = now;
         pool->late_starts++;
     }
-    if (pool->late_starts >= LATE_STARTS && !any_works(pool))
+    if (pool->late_starts >= LATE_STARTS)
         thrum__processes_break(pool, -EPIPE, text);
     else
         thrum__remote_complain("pool \"%s\": %s", pool->name, text);
@@ -209,7 +212,7 @@ static void watch_start(thrum__processes *pool, thrum__hand *hand, int64_t now) 
     if (now - hand->since < pool->start_ns)
         return;
     hand->since = now;
-    if (++hand->late >= THRUM__START_PARTS)
+    if (++hand->late_parts >= THRUM__START_PARTS)
         end_late(pool, hand, now);
 }
 

@@ -75,8 +75,8 @@ typedef struct thrum__hand {
     int64_t deaf;     /* eof: when that was seen first */
     int64_t since;    /* when it could begin the first; until it is up: when a part of its time to
                        * start was counted last */
-    int64_t started;
-    int late;         /* parts of its time to start that have passed */
+    int64_t started_at;
+    int late_parts;   /* of its time to start, that have passed */
     int64_t moved;    /* when it was seen to have begun another item of that */
     int64_t mean;     /* nanoseconds that a task takes, about */
     uint64_t busy;    /* nanoseconds that it had worked at `since`, as it says itself */
@@ -145,7 +145,7 @@ typedef struct thrum__processes {
     uint64_t next_id;
     int bad_starts;  /* one after the other */
     int late_starts; /* the same, of workers that were not up in time; several at once are one */
-    int64_t late;    /* when that was counted last */
+    int64_t late_at; /* when that was counted last */
     int shielded; /* from thrum__pump_attend() on: as of thrum__processes_shield() */
     bool stuck; /* a frame has come that only the pool's thread may take, or a task cannot be
                  * sent */

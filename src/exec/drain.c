@@ -55,10 +55,13 @@ static void run_all_and_pin(thrum_executor *pool) {
 
 void thrum__pinned_end(void *it) { thrum__part_end(&((thrum__pinned *)it)->part); }
 
-static void desert(thrum__part *part) {
-    thrum__pinned *it = THRUM__MEMBER(thrum__pinned, part, part);
+void thrum__pinned_let_go(void *it) {
     thrum__pinned_end(it);
-    thrum__pool_unpin(it->pool);
+    thrum__pool_unpin(((thrum__pinned *)it)->pool);
+}
+
+static void desert(thrum__part *part) {
+    thrum__pinned_let_go(THRUM__MEMBER(thrum__pinned, part, part));
 }
 
 void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool) {

@@ -52,8 +52,11 @@ bool thrum__options_late(const thrum__options *options) {
 
 void thrum__options_disarm(thrum_future *task) {
     bool with = (thrum__load_relaxed(&task->word) & THRUM__TASK_OPTIONS) != 0;
-    if (with && task->options->timer && thrum_timer_cancel(task->options->timer))
+    thrum_timer *timer = with ? task->options->timer : NULL;
+    if (timer && thrum_timer_cancel(timer))
         thrum__task_unref(task);
+    else if (timer)
+        thrum__timer_await_call(timer);
 }
 
 void thrum__options_leave(thrum_future *task) {
@@ -76,21 +79,18 @@ void thrum__options_expire(thrum_future *task, uint32_t drop) {
 
 /* A shutdown waits until all that hear of it have, as it does for those of a task that has run. So
  * the pool is PINNED before the claim: what is PENDING keeps it. */
-static void expire(thrum_future *task) {
-    thrum_executor *pool = task->pool;
+static void expire_pinned(thrum_future *task) {
     thrum__pinned pinned; /* not filled: most of it is for failures */
-    bool is = thrum__pool_pin(pool, task->generation);
-    if (!is || !thrum__task_claim(task, THRUM__TASK_RUNNING)) {
-        if (is)
-            thrum__pool_unpin(pool);
+    if (!thrum__pool_pin(task->pool, task->generation)) {
         thrum__task_unref(task);
         return;
     }
-    pthread_cleanup_push(thrum__pool_unpin, pool);
-    thrum__pinned_begin(&pinned, pool);
-    pthread_cleanup_push(thrum__pinned_end, &pinned);
-    thrum__options_expire(task, THRUM__TASK_REF);
-    pthread_cleanup_pop(1);
+    thrum__pinned_begin(&pinned, task->pool);
+    pthread_cleanup_push(thrum__pinned_let_go, &pinned);
+    if (thrum__task_claim(task, THRUM__TASK_RUNNING))
+        thrum__options_expire(task, THRUM__TASK_REF);
+    else
+        thrum__task_unref(task);
     pthread_cleanup_pop(1);
 }
 
@@ -113,7 +113,7 @@ static void deadline_came(void *arg) {
     else if (claim_waiting(task))
         thrum__then_expire(task);
     else if (!(thrum__task_word(task) & THRUM__TASK_PROMISE))
-        expire(task);
+        expire_pinned(task);
     else
         thrum__task_unref(task);
 }
@@ -243,11 +243,9 @@ static int submit_timer(thrum_executor *pool, thrum_timer *timer, const char *na
     options->over = timer_ran;
     options->arg = timer;
     thrum__state_add(pool, THRUM__POOL_PINNED);
-    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pinned_begin(&pinned, pool);
-    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    pthread_cleanup_push(thrum__pinned_let_go, &pinned);
     rc = thrum__submit(pool, NULL, run_timer, timer, 0, options);
-    pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
     return rc;
 }

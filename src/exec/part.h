@@ -60,9 +60,11 @@ typedef struct thrum__pinned {
     thrum_executor *pool;
 } thrum__pinned;
 
-/* Begins it; when the strand is inside exit() the pool is let go of. Ends it: a cleanup handler. */
+/* Begins it; when the strand is inside exit() the pool is let go of. Ends it; the other lets go of
+ * the pool too. These are cleanup handlers. */
 void thrum__pinned_begin(thrum__pinned *it, thrum_executor *pool);
 void thrum__pinned_end(void *it);
+void thrum__pinned_let_go(void *it);
 
 /* Returns whether the current strand is in the middle of that with `pool`, whose end it would wait
  * for in vain: does not look into it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks with options on an executor with a backend. A deadline that comes before the backend has
- * the task, or while that is RUNNING, only leaves a note (`came`): hand_over() and
+ * the task, or while that is RUNNING, only leaves a note (`came`): note() and
  * thrum__remote_requeue() look at it. README.md has the argument. */
 #include <errno.h>
 #include <pthread.h>
@@ -16,48 +16,37 @@ static void drop(thrum_future *future, int refs) {
         thrum__task_unref(future);
 }
 
-/* Fails a claimed task that `pool` has, which the caller has PINNED and lets go of here, as of
- * `refs` references: a shutdown waits until all that hear of it have. */
-static void expire(thrum_future *future, thrum_executor *pool, uint32_t refs) {
+/* Fails a claimed task of a pool that is PINNED, and lets go of both: a shutdown waits until all
+ * that hear of it have. */
+static void expire_pinned(thrum_future *future) {
+    thrum_executor *pool = future->pool;
     thrum__pinned pinned; /* not filled: most of it is for failures */
     if (pool->backend->withdrawn)
         pool->backend->withdrawn(pool->remote);
-    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pinned_begin(&pinned, pool);
-    pthread_cleanup_push(thrum__pinned_end, &pinned);
-    thrum__task_fail(future, &thrum__options_expired, pool->name_prefix, refs);
-    pthread_cleanup_pop(1);
+    pthread_cleanup_push(thrum__pinned_let_go, &pinned);
+    thrum__task_fail(future, &thrum__options_expired, pool->name_prefix, THRUM__TASK_REF);
     pthread_cleanup_pop(1);
 }
 
-/* Under the lock. Claims a task whose deadline has come, and pins its pool; NULL: not now. */
-static thrum_executor *claim_late(thrum_future *future) {
+/* Says that the deadline has come, or that the backend has the task. After both it fails, unless it
+ * has been claimed. Takes over a reference. */
+static void note(thrum_future *future, bool *what) {
     thrum__options *options = future->options;
-    if (!options->handed || !options->came || !thrum__task_claim(future, THRUM__TASK_SETTING))
-        return NULL;
-    thrum__state_add(future->pool, THRUM__POOL_PINNED);
-    return future->pool;
-}
-
-void thrum__remote_deadline(thrum_future *task) {
     thrum__raw_lock_acquire(&thrum__remote_lock);
-    task->options->came = true;
-    thrum_executor *pool = claim_late(task);
+    *what = true;
+    bool fails =
+        options->handed && options->came && thrum__task_claim(future, THRUM__TASK_SETTING);
+    if (fails)
+        thrum__state_add(future->pool, THRUM__POOL_PINNED);
     thrum__raw_lock_release(&thrum__remote_lock);
-    if (pool)
-        expire(task, pool, THRUM__TASK_REF);
+    if (fails)
+        expire_pinned(future);
     else
-        thrum__task_unref(task);
+        thrum__task_unref(future);
 }
 
-static void hand_over(thrum_future *future) {
-    thrum__raw_lock_acquire(&thrum__remote_lock);
-    future->options->handed = true;
-    thrum_executor *pool = claim_late(future);
-    thrum__raw_lock_release(&thrum__remote_lock);
-    if (pool)
-        expire(future, pool, 0);
-}
+void thrum__remote_deadline(thrum_future *task) { note(task, &task->options->came); }
 
 /* Takes over two references, one for the timer; others the backend and the user have. Returns 0 or
  * why it was not submitted. */
@@ -69,9 +58,11 @@ static int submit_timed(thrum_executor *pool, const thrum__remote_task *task) {
         rc = pool->backend->submit(pool->remote, task);
     else
         thrum__task_unref(future);
-    if (armed && rc == 0)
-        hand_over(future);
-    else if (armed)
+    if (armed && rc == 0) {
+        note(future, &future->options->handed);
+        return 0;
+    }
+    if (armed)
         thrum__options_disarm(future);
     if (rc == -ETIMEDOUT && thrum__task_claim(future, THRUM__TASK_SETTING)) {
         /* and drops the backend's reference */

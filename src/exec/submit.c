@@ -80,11 +80,9 @@ static int not_made(int rc, uint32_t flags, void *arg, thrum__options *options) 
 /* The pool is PINNED: this task is beside max_workers others, and takes no slot from them. */
 static void run_beside(thrum_executor *pool, thrum_future *task) {
     thrum__pinned pinned; /* not filled: most of it is for failures */
-    pthread_cleanup_push(thrum__pool_unpin, pool);
     thrum__pinned_begin(&pinned, pool);
-    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    pthread_cleanup_push(thrum__pinned_let_go, &pinned);
     run_alone(pool, task);
-    pthread_cleanup_pop(1);
     pthread_cleanup_pop(1);
 }
 

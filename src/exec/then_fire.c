@@ -158,6 +158,28 @@ static bool ran(const thrum_future *task) {
     return (thrum__load_relaxed(&task->word) & THRUM__TASK_STATE) != THRUM__TASK_CANCELLED;
 }
 
+static bool late(const thrum_future *out) {
+    bool with = (thrum__load_relaxed(&out->word) & THRUM__TASK_OPTIONS) != 0;
+    return with && thrum__options_late(out->options);
+}
+
+/* The pool has got it. Returns whether it is claimed to be run here, since no worker can be had
+ * (`alone`). If its deadline has come, its timer may have passed it by while it was handed over;
+ * who hears of that may never come back. */
+static bool claim_again(const firing *at, bool alone) {
+    thrum__pinned pinned; /* not filled: most of it is for failures */
+    bool claimed;
+    if (!alone && !late(at->out))
+        return false;
+    if (!at->pinned)
+        return thrum__pool_claim(at->out);
+    thrum__pinned_begin(&pinned, at->pinned);
+    pthread_cleanup_push(thrum__pinned_end, &pinned);
+    claimed = thrum__pool_claim(at->out);
+    pthread_cleanup_pop(1);
+    return claimed;
+}
+
 /* Hands it to its pool, which stays for that long. */
 static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     thrum__then *it = at->it;
@@ -172,7 +194,7 @@ static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
     bool queued = rc == 0 || rc == -EAGAIN;
     if (queued)
         at->out = out;
-    if (rc == 0 || (rc == -EAGAIN && !thrum__pool_claim(out)))
+    if (queued && !claim_again(at, rc != 0))
         return;
     it->owns = !queued;
     at->held = held;
@@ -190,11 +212,6 @@ static void submit_late(firing *at, thrum_future *source, thrum__link *more) {
 
 static bool passes(thrum_future *source, thrum__hook *hook) {
     return !THRUM__MEMBER(thrum__then, call.hook, hook)->always && thrum__task_failure(source);
-}
-
-static bool late(const thrum_future *out) {
-    bool with = (thrum__load_relaxed(&out->word) & THRUM__TASK_OPTIONS) != 0;
-    return with && thrum__options_late(out->options);
 }
 
 /* Ends the waiting of what the caller has claimed. */

@@ -114,9 +114,7 @@ void thrum__timer_release(thrum_timer *timer) {
         free(timer);
 }
 
-void thrum_timer_free(thrum_timer *timer) {
-    if (!timer)
-        return;
+void thrum__timer_await_call(thrum_timer *timer) {
     thrum__waiter waiter;
     uint32_t id = thrum__strand_self()->id;
     thrum__bucket *bucket = thrum__lot_lock(timer);
@@ -129,5 +127,11 @@ void thrum_timer_free(thrum_timer *timer) {
         thrum__lot_park(bucket, &waiter, INT64_MAX, 0);
         thrum__lot_done(&waiter);
     }
+}
+
+void thrum_timer_free(thrum_timer *timer) {
+    if (!timer)
+        return;
+    thrum__timer_await_call(timer);
     thrum__timer_release(timer);
 }

@@ -111,6 +111,9 @@ void thrum__timer_wake(bool due);
  * -ENOMEM. */
 int thrum__timer_serve(void);
 
+/* Waits until the call of `timer` that runs is over, unless the current strand is in it. */
+void thrum__timer_await_call(thrum_timer *timer);
+
 /* Ends the call of `timer`. `again`: a repeating one goes on. */
 void thrum__timer_end_call(thrum_timer *timer, bool again);
 

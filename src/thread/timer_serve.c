@@ -70,7 +70,7 @@ void thrum__timer_end_call(thrum_timer *timer, bool again) {
     bool wake = thrum__timer_count_down(timer);
     bool idle = timer->handing == 0;
     /* In the same hold: a child of a fork must not see a call that nobody runs. */
-    /* release: pairs with thrum_timer_free() */
+    /* release: pairs with thrum__timer_await_call() */
     thrum__store_release(&timer->busy, timer->handing);
     thrum__raw_lock_release(&all->lock);
     if (idle)
@@ -132,7 +132,7 @@ static void handed_over(void *arg) {
     bool here = timer->busy == timer->handing;
     timer->handing = 0;
     if (here)
-        /* release: pairs with thrum_timer_free() */
+        /* release: pairs with thrum__timer_await_call() */
         thrum__store_release(&timer->busy, 0);
     thrum__raw_lock_release(&all->lock);
     if (here)

@@ -117,47 +117,6 @@ static void test_its_callbacks_run(void **state) {
     end_after(0);
 }
 
-static void shut_down_here(void) {
-    thrum_event_set(&seen);
-    assert_int_equal(thrum_executor_shutdown(one.pool, true, false), -EDEADLK);
-    thrum_event_wait(&never);
-}
-
-static void shut_down_in_hook(const thrum_failure *failure, void *arg) {
-    (void)failure;
-    (void)arg;
-    shut_down_here();
-}
-
-static void shut_down_in_callback(thrum_future *future, void *arg) {
-    (void)arg;
-    assert_int_equal(code_of(future), -ETIMEDOUT);
-    shut_down_here();
-}
-
-/* One hears of it by the callback, the other by the excepthook. */
-static void test_a_shutdown_waits_until_all_have_heard_of_it(void **state) {
-    (void)state;
-    for (int hook = 0; hook < 2; hook++) {
-        reset(&(thrum_executor_opts){0});
-        thrum_set_excepthook(shut_down_in_hook, NULL);
-        hold_worker();
-        const thrum_task_opts opts = {.deadline = thrum_in(0.001)};
-        if (hook)
-            assert_int_equal(run_submit_with(one.pool, NULL, &opts), 0);
-        else
-            assert_int_equal(
-                thrum_future_add_done_callback(submit(opts), shut_down_in_callback, NULL), 0);
-        thrum_event_wait(&seen);
-        open_gate();
-        assert_int_equal(thrum_executor_shutdown_until(one.pool, false, thrum_in(0.2)), -ETIMEDOUT);
-        thrum_event_set(&never);
-        assert_int_equal(thrum_executor_shutdown(one.pool, true, false), 0);
-        free_pool();
-        thrum_set_excepthook(NULL, NULL);
-    }
-}
-
 static void hold_timers(void *arg) {
     thrum_event_set(&seen);
     thrum_event_wait(arg);
@@ -390,7 +349,6 @@ SPEC_TESTS(cmocka_unit_test(test_a_task_that_was_not_sent_by_its_deadline_fails)
            cmocka_unit_test(test_nobody_misses_an_expired_task),
            cmocka_unit_test(test_a_deadline_that_has_passed_already),
            cmocka_unit_test(test_its_callbacks_run),
-           cmocka_unit_test(test_a_shutdown_waits_until_all_have_heard_of_it),
            cmocka_unit_test(test_who_sends_looks_at_the_deadline_too),
            cmocka_unit_test(test_what_runs_past_it_is_let), cmocka_unit_test(test_names),
            cmocka_unit_test(test_what_is_put_back_has_not_started),

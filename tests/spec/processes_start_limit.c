@@ -5,6 +5,7 @@
 #include "spec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -73,9 +74,12 @@ static thrum_executor *pool_of(int n, const thrum_processes_opts *opts) {
 }
 
 static void open_gate(void) {
-    assert_int_equal(pipe(gate), 0); /* not close-on-exec: workers have them */
+    assert_int_equal(pipe(gate), 0); /* workers have the other ends */
     assert_int_equal(pipe(arrivals), 0);
     assert_int_equal(pipe(hold), 0);
+    const int own[] = {gate[1], arrivals[0], hold[1]};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fcntl(own[i], F_SETFD, FD_CLOEXEC), 0);
 }
 
 static void close_gate(void) {
@@ -273,6 +277,73 @@ static void test_one_that_works_goes_on(void **state) {
     }
 }
 
+/* A row begins when no other is up any more. */
+static void test_what_was_beside_one_that_works_does_not_count(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_with_gate(2, NULL);
+    thrum_future *f[2];
+    assert_int_equal(process_that_is_held_submit(pool, &f[0], hold[0]), 0);
+    int up = arrival(), value;
+    let_in();
+    while (!thrum_future_running(f[0]))
+        spec_yield();
+    assert_int_equal(process_that_is_held_submit(pool, &f[1], hold[0]), 0);
+    int pid = arrival();
+    for (int i = 0; i < OFTEN + 2; i++) {
+        if (i == OFTEN) {
+            assert_true(thrum_future_cancel(f[0]));
+            until_gone(up);
+        }
+        pass_parts(PARTS, 60);
+        until_gone(pid);
+        pid = arrival();
+    }
+    let_in();
+    assert_int_equal(write(hold[1], "x", 1), 1);
+    assert_int_equal(process_that_is_held_result(f[1], &value), 0);
+    assert_int_equal(value, pid);
+    for (int i = 0; i < 2; i++)
+        thrum_future_free(f[i]);
+    thrum_executor_free(pool);
+    close_gate();
+}
+
+/* It may take as long as it likes: others do not break the pool meanwhile. */
+static void test_one_in_its_initializer_is_up(void **state) {
+    (void)state;
+    spec_needs_own_processes();
+    open_gate();
+    int fds[] = {arrivals[1], gate[0]};
+    char text[64];
+    snprintf(text, sizeof text, "%d,%d", fds[0], fds[1]);
+    setenv("SPEC_GATE", text, 1);
+    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
+        .backend = thrum_processes, .max_workers = 2, .initializer = an_initializer_that_waits,
+        .initarg = fds, .backend_opts = &(thrum_processes_opts){.initarg_size = sizeof fds}});
+    unsetenv("SPEC_GATE");
+    assert_non_null(pool);
+    thrum_future *f[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(process_submit(pool, &f[i]), 0);
+    int first = arrival(), other = arrival();
+    let_in();
+    other = arrival() == first ? other : first;
+    for (int i = 0; i < OFTEN; i++) {
+        pass_parts(PARTS, 60);
+        until_gone(other);
+        other = arrival();
+    }
+    for (int i = 0; i < 3; i++)
+        let_in();
+    assert_int_equal(arrival(), other);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(process_result(f[i], NULL), 0);
+        thrum_future_free(f[i]);
+    }
+    thrum_executor_free(pool);
+    close_gate();
+}
+
 /* Two times, then a worker that is up, again and again. */
 static void test_one_that_is_up_ends_the_row(void **state) {
     (void)state;
@@ -320,5 +391,7 @@ SPEC_TESTS(cmocka_unit_test(test_the_third_time_breaks_the_pool),
            cmocka_unit_test(test_an_initializer_may_take_long),
            cmocka_unit_test(test_many_at_once_are_one_time),
            cmocka_unit_test(test_one_that_works_goes_on),
+           cmocka_unit_test(test_what_was_beside_one_that_works_does_not_count),
+           cmocka_unit_test(test_one_in_its_initializer_is_up),
            cmocka_unit_test(test_one_that_is_up_ends_the_row),
            cmocka_unit_test(test_the_end_does_not_wait_for_it));

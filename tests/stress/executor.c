@@ -179,6 +179,28 @@ static void test_pools_that_come_and_go(void **state) {
     }
 }
 
+/* The timers' thread and the worker meet at the task, and the pool ends. */
+static void test_who_is_late_is_heard_of_before_the_end(void **state) {
+    (void)state;
+    memset(&s, 0, sizeof s);
+    s.end = thrum_in(spec_stress_seconds() / 3);
+    thrum_set_excepthook(count_expired, &s.cancelled);
+    while (thrum_now().ns < s.end.ns) {
+        s.pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+        s.ran = s.cancelled = 0;
+        for (int i = 0; i < 2; i++) {
+            const thrum_task_opts opts = {.priority = spec_random(2),
+                                          .deadline = thrum_in(spec_random(200) * 1e-6),
+                                          .name = "any"};
+            assert_int_equal(thrum_submit_with(s.pool, NULL, leaf, NULL, &opts), 0);
+        }
+        assert_int_equal(thrum_executor_shutdown(s.pool, true, false), 0);
+        assert_int_equal(s.ran + s.cancelled, 2);
+        thrum_executor_free(s.pool);
+    }
+    thrum_set_excepthook(NULL, NULL);
+}
+
 static thrum_event gate;
 
 static void *wait_at_gate(void *arg) {
@@ -217,4 +239,5 @@ static void test_no_wake_is_lost(void **state) {
 SPEC_TESTS(cmocka_unit_test(test_more_workers_than_cpus),
            cmocka_unit_test(test_workers_that_come_and_go), cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_pools_that_come_and_go),
+           cmocka_unit_test(test_who_is_late_is_heard_of_before_the_end),
            cmocka_unit_test(test_no_wake_is_lost));
