@@ -83,9 +83,10 @@ typedef struct thrum_processes_opts {
                               * program's constructors are done in it, its initializer, which may
                               * take as long as it likes, is about to run. Then it is killed, which
                               * is told on stderr, and another is started; at the third time, one
-                              * after the other, the pool is broken, unless another worker is up. A
-                              * time in which this process was stopped counts as an eighth of it at
-                              * most. 0: 60 s; infinite: none (a `command` that is a debugger) */
+                              * after the other, the pool is broken; as long as another worker is
+                              * up, tasks wait. A time in which this process was stopped counts as
+                              * an eighth of it at most. 0: 60 s; infinite: none (a `command` that
+                              * is a debugger) */
     void *reserved[3];       /* must be zero */
 } thrum_processes_opts;
 

@@ -51,7 +51,9 @@ bool thrum__options_late(const thrum__options *options);
  * task having failed, if its deadline has come. */
 bool thrum__options_claimed(thrum_future *task);
 
-/* The timer of a task, if it has one, forgets it. The caller keeps it alive. */
+/* The timer of a task, if it has one, forgets it: its call, if that is under way, is over. Requires
+ * that the caller has claimed the task, or that no backend has it yet; has a reference, and holds
+ * no raw or bucket lock. */
 void thrum__options_disarm(thrum_future *task);
 
 /* A task with options waits no more: timer and queue forget it. The caller has a reference. */

@@ -37,16 +37,34 @@ typedef struct firing {
     thrum_executor *pinned; /* NULL: none */
 } firing;
 
-/* What comes last may call the excepthook, which may never come back: nothing is held then. */
-static void fired(void *arg) {
-    firing *at = arg;
-    thrum__pool_unpin(at->pinned);
-    if (at->source)
-        thrum__task_unref(at->source);
+static void drop_task(const firing *at) {
     if (at->held)
         thrum__then_drop(at->it, at->held);
     if (at->out)
         thrum__task_unref(at->out);
+}
+
+static void drop_source(void *arg) {
+    const firing *at = arg;
+    if (at->source)
+        thrum__task_unref(at->source);
+}
+
+/* Each may call the excepthook, which may never come back. A shutdown waits for what is reported of
+ * a task of its pool. */
+static void fired(void *arg) {
+    firing *at = arg;
+    pthread_cleanup_push(drop_source, at);
+    if (at->pinned) {
+        thrum__pinned pinned; /* not filled: most of it is for failures */
+        thrum__pinned_begin(&pinned, at->pinned);
+        pthread_cleanup_push(thrum__pinned_let_go, &pinned);
+        drop_task(at);
+        pthread_cleanup_pop(1);
+    } else {
+        drop_task(at);
+    }
+    pthread_cleanup_pop(1);
 }
 
 /* A continuation that runs in the middle of something else: a part, so that exit() finds its
@@ -130,13 +148,12 @@ static void run_here(firing *from, thrum_future *source, thrum_executor *slot, u
     pthread_cleanup_pop(1);
 }
 
-/* The pool has no room or no worker for it. The slot keeps the pool, not PINNED: the function may
- * never come back. */
+/* The pool has no room or no worker for it. It is run in a slot, and stays PINNED as well until it
+ * has been let go of. */
 static void run_for_pool(firing *at, thrum_future *source, uint64_t *tally, thrum__link *more) {
     thrum_executor *slot = at->pinned;
     if (slot)
-        thrum__state_add(slot, THRUM__POOL_BUSY - THRUM__POOL_PINNED);
-    at->pinned = NULL;
+        thrum__state_add(slot, THRUM__POOL_BUSY);
     run_here(at, source, slot, tally, more);
 }
 

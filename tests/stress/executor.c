@@ -201,6 +201,46 @@ static void test_who_is_late_is_heard_of_before_the_end(void **state) {
     thrum_set_excepthook(NULL, NULL);
 }
 
+static void *leaf_then(thrum_future *source, void *arg) {
+    (void)source;
+    return leaf(arg);
+}
+
+static void *complete_promise(void *promise) {
+    assert_int_equal(thrum_future_set_result(promise, NULL), 0);
+    return promise;
+}
+
+/* The same of continuations, as soon as the pool has them. */
+static void test_and_of_continuations(void **state) {
+    (void)state;
+    memset(&s, 0, sizeof s);
+    s.end = thrum_in(spec_stress_seconds() / 3);
+    thrum_set_excepthook(count_expired, &s.cancelled);
+    while (thrum_now().ns < s.end.ns) {
+        thrum_executor_stats stats = {.submitted = 0};
+        spec_team team = {.n = 0};
+        thrum_future *promise = thrum_future_new();
+        s.pool = thrum_executor_new(&(thrum_executor_opts){.max_workers = 1});
+        s.ran = s.cancelled = 0;
+        const thrum_then_opts opts = {.priority = spec_random(2),
+                                      .deadline = thrum_in(spec_random(200) * 1e-6),
+                                      .name = "any"};
+        assert_int_equal(thrum_future_then_with(promise, NULL, s.pool, leaf_then, NULL, &opts), 0);
+        spec_team_start(&team, 1, complete_promise, promise);
+        while (stats.submitted == 0 && __atomic_load_n(&s.cancelled, __ATOMIC_ACQUIRE) == 0)
+            thrum_executor_get_stats(s.pool, &stats);
+        assert_int_equal(thrum_executor_shutdown(s.pool, true, false), 0);
+        assert_int_equal(__atomic_load_n(&s.ran, __ATOMIC_ACQUIRE) +
+                             __atomic_load_n(&s.cancelled, __ATOMIC_ACQUIRE),
+                         1);
+        spec_team_join(&team);
+        thrum_executor_free(s.pool);
+        thrum_future_free(promise);
+    }
+    thrum_set_excepthook(NULL, NULL);
+}
+
 static thrum_event gate;
 
 static void *wait_at_gate(void *arg) {
@@ -240,4 +280,5 @@ SPEC_TESTS(cmocka_unit_test(test_more_workers_than_cpus),
            cmocka_unit_test(test_workers_that_come_and_go), cmocka_unit_test(test_a_full_queue),
            cmocka_unit_test(test_pools_that_come_and_go),
            cmocka_unit_test(test_who_is_late_is_heard_of_before_the_end),
+           cmocka_unit_test(test_and_of_continuations),
            cmocka_unit_test(test_no_wake_is_lost));
