@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memcpy() within this process, the baseline; and Python's ProcessPoolExecutor with a bytes object.
- * */
+/* memcpy() within this process, the baseline; and Python's ProcessPoolExecutor with a bytes
+ * object. */
 #include "bench.h"
 
 #include <stdio.h>

@@ -199,8 +199,8 @@ int thrum__queue_count(const thrum__processes *pool, int most);
 thrum__job *thrum__queue_next(thrum__processes *pool);
 thrum__job *thrum__queue_any(thrum__processes *pool);
 
-/* Puts back jobs that were taken, each before all that wait and have its priority; empties `jobs`.
- * */
+/* Puts back jobs that were taken, each before all that wait and have its priority; empties
+ * `jobs`. */
 void thrum__queue_put_back(thrum__processes *pool, thrum__jobs *jobs);
 
 /* The pool's thread. Drops the jobs whose tasks have ended. Returns how many of them were counted
@@ -235,8 +235,8 @@ void thrum__pump_drop(thrum__processes *pool);
 /* Under the lock. Takes the pump, if it is free and the pool takes tasks. */
 bool thrum__pump_try(thrum__processes *pool);
 
-/* Who has tried with success, not being the pool's thread: gives workers what waits, and lets go.
- * */
+/* Who has tried with success, not being the pool's thread: gives workers what waits, and lets
+ * go. */
 void thrum__pump_submitted(thrum__processes *pool);
 
 /* Counts the workers, for statistics. */

@@ -40,8 +40,8 @@ typedef struct thrum_barrier {
 
 /* Blocks until as many threads wait as the barrier has parties. Returns a number from 0 (came
  * first) to parties - 1, another for each; or -EPIPE when the barrier is or gets broken or is reset
- * meanwhile, the action's code in the thread that called it, or -EINVAL (no parties). Any thread.
- * */
+ * meanwhile, the action's code in the thread that called it, or -EINVAL (no parties). Any
+ * thread. */
 THRUM_API int thrum_barrier_wait(thrum_barrier *barrier);
 
 /* As thrum_barrier_wait(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible

@@ -297,8 +297,8 @@ THRUM__END
 #undef THRUM__INLINE_FORK_JOIN
 THRUM__BEGIN
 
-/* Returns the next frame, to be filled: nobody sees it before the owner's next slow spawn or sync.
- * */
+/* Returns the next frame, to be filled: nobody sees it before the owner's next slow spawn or
+ * sync. */
 THRUM_API thrum__call *thrum__call_push(thrum_worker *w);
 
 /* Takes the last frame, which `run` has to be of, into `*frame`: true if it is to be run now, with

@@ -57,8 +57,8 @@ THRUM_API int thrum_queue_put(thrum_queue *queue, const void *item);
  * -ENOMEM. Any thread. */
 THRUM_API int thrum_queue_try_put(thrum_queue *queue, const void *item) THRUM_NODISCARD;
 
-/* As thrum_queue_put(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread).
- * */
+/* As thrum_queue_put(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
+ * thread). */
 THRUM_API int thrum_queue_put_until(thrum_queue *queue, const void *item,
                                     thrum_deadline deadline) THRUM_NODISCARD;
 
@@ -70,8 +70,8 @@ THRUM_API int thrum_queue_get(thrum_queue *queue, void *item);
  * call) or -ESHUTDOWN. Any thread. */
 THRUM_API int thrum_queue_try_get(thrum_queue *queue, void *item) THRUM_NODISCARD;
 
-/* As thrum_queue_get(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread).
- * */
+/* As thrum_queue_get(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
+ * thread). */
 THRUM_API int thrum_queue_get_until(thrum_queue *queue, void *item,
                                     thrum_deadline deadline) THRUM_NODISCARD;
 
@@ -82,8 +82,8 @@ THRUM_API int thrum_queue_task_done(thrum_queue *queue);
 /* Blocks until task_done was called for every item that was put in. Returns 0. Any thread. */
 THRUM_API int thrum_queue_join(thrum_queue *queue);
 
-/* As thrum_queue_join(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible thread).
- * */
+/* As thrum_queue_join(), until `deadline`: then -ETIMEDOUT (or -EINTR in an interruptible
+ * thread). */
 THRUM_API int thrum_queue_join_until(thrum_queue *queue, thrum_deadline deadline) THRUM_NODISCARD;
 
 /* Return how many items are in, and whether that is none or maxsize, at this moment. Any thread. */

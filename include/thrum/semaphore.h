@@ -33,12 +33,12 @@ typedef struct thrum_semaphore {
     uint32_t thrum__limit;
 } thrum_semaphore;
 
-/* A semaphore with `n` permits, from 0 to INT_MAX; a negative number is misuse that nobody notices.
- * */
+/* A semaphore with `n` permits, from 0 to INT_MAX; a negative number is misuse that nobody
+ * notices. */
 #define THRUM_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, 0}
 
-/* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of them.
- * */
+/* A semaphore with `n` permits (0 to INT_MAX) that refuses a release which would make more of
+ * them. */
 #define THRUM_BOUNDED_SEMAPHORE_INIT(n) {(int64_t)(n) * 2, 0, (uint32_t)(n) + 1}
 
 /* Takes a permit, and blocks until there is one. Never fails. Any thread. */

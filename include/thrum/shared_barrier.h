@@ -61,8 +61,8 @@ THRUM_API int thrum_shared_barrier_wait_until(thrum_shared_barrier *barrier,
 THRUM_API int thrum_shared_barrier_wait_action(thrum_shared_barrier *barrier,
                                                int (*action)(void *arg), void *arg);
 
-/* As thrum_shared_barrier_wait_action(), until `deadline`, which ends no wait once all have come.
- * */
+/* As thrum_shared_barrier_wait_action(), until `deadline`, which ends no wait once all have
+ * come. */
 THRUM_API int thrum_shared_barrier_wait_action_until(thrum_shared_barrier *barrier,
                                                      int (*action)(void *arg), void *arg,
                                                      thrum_deadline deadline) THRUM_NODISCARD;

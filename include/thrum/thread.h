@@ -113,8 +113,8 @@ THRUM_API int thrum_thread_enumerate(thrum_thread **out, int n);
 /* Sets who is told of failures that nobody would see otherwise: a thread's when it ends, those of
  * the main thread and of foreign ones at once. NULL restores the default, a line on stderr. `hook`
  * runs in the failing thread and gets `arg`. It should return: pthread_exit() there, in a thread
- * that pthread_exit() is ending already, aborts where clang has compiled the library. Any thread.
- * */
+ * that pthread_exit() is ending already, aborts where clang has compiled the library. Any
+ * thread. */
 THRUM_API void thrum_set_excepthook(void (*hook)(const thrum_failure *failure, void *arg),
                                     void *arg);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Barrier. Whoever completes a round takes all waiters off the list at once, so that the next round
- * can begin before they have run. While the action of a round runs, new arrivals wait at the gate.
- * */
+ * can begin before they have run. While the action of a round runs, new arrivals wait at the
+ * gate. */
 #include "toolbox.h"
 
 typedef struct barrier {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* thrum._thrum: the C half of the Python package. Multi-phase init, one state for each interpreter.
- * */
+/* thrum._thrum: the C half of the Python package. Multi-phase init, one state for each
+ * interpreter. */
 #include "toolbox.h"
 
 #include "future.h"
@@ -130,8 +130,8 @@ static PyTypeObject *type_of(PyObject *module, const char *name) {
     return (PyTypeObject *)type;
 }
 
-/* An attribute of another module, which need not be there when `otherwise` is an exception's name.
- * */
+/* An attribute of another module, which need not be there when `otherwise` is an exception's
+ * name. */
 static PyObject *borrow(const char *module_name, const char *name, const char *otherwise) {
     PyObject *module = PyImport_ImportModule(module_name);
     PyObject *value = module == NULL ? NULL : PyObject_GetAttrString(module, name);

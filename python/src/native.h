@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Native tasks: THRUM_TASKs of a library, run on a pool of the core without the GIL. A job is one
  * call: it holds the arguments until the task has ended. Jobs that have ended stand in the pool's
- * list, from which one Python thread takes all there are at once: a worker never waits for the GIL.
- * */
+ * list, from which one Python thread takes all there are at once: a worker never waits for the
+ * GIL. */
 #ifndef THRUM_PYTHON_NATIVE_H
 #define THRUM_PYTHON_NATIVE_H
 

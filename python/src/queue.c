@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs of a closed queue. A token of the getters is an item, one of the putters a free place.
- * */
+/* The verbs of a closed queue. A token of the getters is an item, one of the putters a free
+ * place. */
 #include "queue.h"
 
 /* How long a put or get may wait. */

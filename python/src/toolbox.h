@@ -108,8 +108,8 @@ bool wake_first(waitlist *list);
 void wake_for(waitlist *list, Py_ssize_t tokens);
 
 /* Blocks, without the GIL, until `waiter` is woken or `deadline` has come; then it stands in no
- * queue. With `signals`, Python's signal handlers run meanwhile, and FAILED means that one raised.
- * */
+ * queue. With `signals`, Python's signal handlers run meanwhile, and FAILED means that one
+ * raised. */
 outcome park(struct waiter *waiter, thrum_deadline deadline, bool signals);
 
 /* Blocks, without the GIL, until `event` is set (WOKEN) or `deadline` has come; signal handlers run

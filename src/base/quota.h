@@ -8,8 +8,8 @@
  * for tests. */
 int thrum__quota_cpus(const char *root);
 
-/* Returns how many workers a pool has by default: THRUM_MAX_WORKERS, or the affinity and the quota.
- * */
+/* Returns how many workers a pool has by default: THRUM_MAX_WORKERS, or the affinity and the
+ * quota. */
 int thrum__quota_workers(void);
 
 #endif

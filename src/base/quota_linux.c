@@ -77,8 +77,8 @@ static bool find_group(places *it, char *line) {
     return found;
 }
 
-/* "36 25 0:31 /beginning /mounted options - cgroup2 source options": spaces in paths are escaped.
- * */
+/* "36 25 0:31 /beginning /mounted options - cgroup2 source options": spaces in paths are
+ * escaped. */
 static bool find_mount(places *it, char *line) {
     FILE *file = open_below(it->root, "/proc/self/mountinfo");
     bool found = false;

@@ -15,8 +15,8 @@
 
 enum { CODES = 256 };
 
-/* Shared by a future and those that its failure was passed on to: it is reported once, by the last.
- * */
+/* Shared by a future and those that its failure was passed on to: it is reported once, by the
+ * last. */
 struct thrum__cold {
     thrum_failure failure; /* read-only, as is text */
     uint32_t refs;
@@ -173,8 +173,8 @@ static void die(thrum_future *task, uint32_t word) {
 }
 
 void thrum__task_unref(thrum_future *task) {
-    /* acquire: pairs with thrum__task_finish(), thrum__task_finish_unhooked(), thrum__task_unref()
-     * */
+    /* acquire: pairs with thrum__task_finish(), thrum__task_finish_unhooked(),
+     * thrum__task_unref() */
     uint32_t word = thrum__load_acquire(&task->word);
     bool last = word / THRUM__TASK_REF == 1;
     if (!last) {

@@ -74,8 +74,8 @@ void thrum__lot_requeue(thrum__bucket *from, thrum__waiter *waiter, thrum__bucke
  * thrum__lot_unpark() gives it. */
 void thrum__lot_grant(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *list);
 
-/* Gives their tokens to the waiters that were granted. Requires no bucket lock. The list is spent.
- * */
+/* Gives their tokens to the waiters that were granted. Requires no bucket lock. The list is
+ * spent. */
 void thrum__lot_unpark(thrum__link *list);
 
 /* Unlocks `bucket` and blocks until the queued `waiter` has a token: 0. Or, when `deadline` came
@@ -85,14 +85,14 @@ void thrum__lot_unpark(thrum__link *list);
 int thrum__lot_park(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline, unsigned flags);
 
 /* The second half of thrum__lot_park(), for who has unlocked the bucket itself. A waiter that was
- * requeued in the meantime counts as woken: it goes on waiting, whatever the deadline, and gets 0.
- * */
+ * requeued in the meantime counts as woken: it goes on waiting, whatever the deadline, and gets
+ * 0. */
 int thrum__lot_sleep(thrum__waiter *waiter, int64_t deadline, unsigned flags);
 
 /* As thrum__lot_park(), but when the wait would be given up calls leave(bucket, waiter, granted)
  * under the bucket lock, which takes the waiter out of its queue and returns true, or leaves it in
- * and returns false: then the wait goes on, whatever the deadline. What leave granted is unparked.
- * */
+ * and returns false: then the wait goes on, whatever the deadline. What leave granted is
+ * unparked. */
 typedef bool thrum__lot_leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted);
 int thrum__lot_park_leaving(thrum__bucket *bucket, thrum__waiter *waiter, int64_t deadline,
                             unsigned flags, thrum__lot_leave *leave);

@@ -82,8 +82,8 @@ thrum__strand *thrum__registry_find(uint32_t id) {
     return NULL;
 }
 
-/* Ids count up, so that one is not met again soon; after 2^31 those of the living are passed over.
- * */
+/* Ids count up, so that one is not met again soon; after 2^31 those of the living are passed
+ * over. */
 static uint32_t new_id(void) {
     for (;;) {
         uint32_t n = thrum__add_relaxed(&last_id, 1) + 1;

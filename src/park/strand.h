@@ -28,8 +28,8 @@ typedef struct thrum__strand_ops {
     /* Blocks the current strand `self` until it has a token, and takes it: 0. Else -ETIMEDOUT, or
      * -EINTR; then no token was taken, yet one may come at any moment. */
     int (*park)(thrum__strand *self, int64_t deadline, unsigned flags);
-    /* Gives `strand` its token. Called once for each park that queued; the last touch of *strand.
-     * */
+    /* Gives `strand` its token. Called once for each park that queued; the last touch of
+     * *strand. */
     void (*unpark)(thrum__strand *strand);
     /* Lets other strands run. */
     void (*yield)(void);

@@ -244,8 +244,8 @@ int thrum_shared_create(thrum_shared **out, const char *name, size_t size,
     code = map(&shared, fd, length);
     if (code != 0)
         return code;
-    *shared->mapped = (header){MAGIC, LAYOUT,          sizeof(header),
-                               size,  pid_namespace(), sizeof(void *)};
+    *shared->mapped =
+        (header){MAGIC, LAYOUT, sizeof(header), size, pid_namespace(), sizeof(void *)};
     if (opts->init)
         code = opts->init(thrum_shared_memory(shared), size, opts->arg);
     if (code == 0 && name && (code = path_of(name, path)) == 0)

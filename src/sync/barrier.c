@@ -45,8 +45,8 @@ static void end_phase(thrum__bucket *bucket, thrum_barrier *barrier, uint32_t st
     barrier->thrum__generation++;
 }
 
-/* A wait that is given up breaks the barrier; unless all have come and only the action is awaited.
- * */
+/* A wait that is given up breaks the barrier; unless all have come and only the action is
+ * awaited. */
 static bool leave(thrum__bucket *bucket, thrum__waiter *waiter, thrum__link *granted) {
     thrum_barrier *barrier = barrier_of(waiter);
     if (barrier->thrum__state & ACTING)

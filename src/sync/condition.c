@@ -12,8 +12,8 @@
 
 static const thrum__wait_kind condition_kind = {"condition", NULL};
 
-/* Waits with `lock` freed meanwhile. Requires it held; it is held again afterwards in every case.
- * */
+/* Waits with `lock` freed meanwhile. Requires it held; it is held again afterwards in every
+ * case. */
 static int wait_with(thrum_condition *condition, thrum_lock *lock, int64_t deadline, unsigned flags,
                      const char *caller) {
     thrum__waiter waiter;

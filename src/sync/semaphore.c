@@ -74,8 +74,8 @@ int thrum__semaphore_released(thrum_semaphore *semaphore, int64_t old) {
     return 0;
 }
 
-/* Releases that are checked before anything changes: of a bounded semaphore, or of several permits.
- * */
+/* Releases that are checked before anything changes: of a bounded semaphore, or of several
+ * permits. */
 int thrum__semaphore_release_slow(thrum_semaphore *semaphore, int n) {
     if (n <= 0)
         return -EINVAL;
@@ -125,8 +125,8 @@ static void dequeue(void *object) {
     __atomic_fetch_and(&semaphore->thrum__word, ~(int64_t)OBSERVED, __ATOMIC_RELAXED);
 }
 
-static const thrum__waitable_ops waitable_ops = {ready,   address,         enqueue,
-                                                 dequeue, &semaphore_kind, NULL};
+static const thrum__waitable_ops waitable_ops = {
+    ready, address, enqueue, dequeue, &semaphore_kind, NULL};
 
 thrum_waitable thrum_semaphore_waitable(thrum_semaphore *semaphore) {
     return (thrum_waitable){&waitable_ops, semaphore};

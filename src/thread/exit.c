@@ -131,8 +131,8 @@ static void register_handlers(void) {
     atexit(wait_for_threads);
 }
 
-/* If another thread was inside exit() its handlers are spent, and this process has its end to come.
- * */
+/* If another thread was inside exit() its handlers are spent, and this process has its end to
+ * come. */
 void thrum__exit_child_after_fork(void) {
     const thrum__strand *self = thrum__strand_peek();
     uint32_t first = thrum__load_relaxed(&exiting);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How the lines of one handler are made: its format, and asctime with the last second's text kept.
- * */
+/* How the lines of one handler are made: its format, and asctime with the last second's text
+ * kept. */
 #ifndef THRUM_THREAD_LOG_STYLE_H
 #define THRUM_THREAD_LOG_STYLE_H
 

@@ -125,8 +125,8 @@ static size_t place_of(const thrum_logger *logger, const thrum_handler *handler)
 }
 
 /* Attaches `handler`, whose reference is taken over. `basic`: in the place of the one that was
- * attached so before, whose reference *before gets. Requires the tree lock. Returns 0 or -ENOMEM.
- * */
+ * attached so before, whose reference *before gets. Requires the tree lock. Returns 0 or
+ * -ENOMEM. */
 static int attach(thrum_logger *logger, thrum_handler *handler, bool basic,
                   thrum_handler **before) {
     size_t n = logger->n_attached;

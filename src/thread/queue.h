@@ -63,8 +63,8 @@ typedef struct thrum__verb {
     int (*attempt)(thrum_queue *queue, void *item);
     /* Returns whether an attempt would not say -EAGAIN. */
     bool (*can)(thrum_queue *queue);
-    /* A hint of the same that touches no more than it must; may be false for ever after shutdown.
-     * */
+    /* A hint of the same that touches no more than it must; may be false for ever after
+     * shutdown. */
     bool (*may)(const thrum_queue *queue);
     size_t side; /* offset of those who wait */
     thrum__wait_kind kind;
@@ -76,8 +76,8 @@ extern const thrum__verb thrum__queue_putting;
 /* Returns what an attempt says when nobody is in the middle of its slot. */
 int thrum__queue_try(thrum_queue *queue, const thrum__verb *verb, void *item);
 
-/* Waits until an attempt of `verb` says neither -EAGAIN nor -EBUSY, or for `deadline` or a signal.
- * */
+/* Waits until an attempt of `verb` says neither -EAGAIN nor -EBUSY, or for `deadline` or a
+ * signal. */
 int thrum__queue_wait(thrum_queue *queue, const thrum__verb *verb, void *item, int64_t deadline,
                       unsigned flags);
 
@@ -132,8 +132,8 @@ static inline void thrum__side_mark(thrum__side *side) {
     thrum__store_seq_cst(&side->asleep, 1);
 }
 
-/* Called after a position has moved. Returns whether the caller owes somebody of this side a wake.
- * */
+/* Called after a position has moved. Returns whether the caller owes somebody of this side a
+ * wake. */
 static inline bool thrum__side_owes(thrum__side *side) {
     /* seq_cst: pairs with thrum__side_mark() */
     return THRUM__UNLIKELY(thrum__load_seq_cst(&side->asleep) != 0) &&

@@ -219,8 +219,8 @@ void thrum__ring_shut(thrum_queue *queue) {
     }
 }
 
-/* Returns the ring of the oldest unfinished item and its done in *done, or NULL if there is none.
- * */
+/* Returns the ring of the oldest unfinished item and its done in *done, or NULL if there is
+ * none. */
 static thrum__ring *unfinished(thrum_queue *queue, size_t *done, size_t *tail) {
     for (;;) {
         thrum__ring *ring = thrum__ring_load(&queue->done_ring);

@@ -130,8 +130,8 @@ static inline int thrum__ring_get(thrum_queue *queue, void *item) {
 }
 
 /* Return whether the slot that is next for a put, or a get, has come to its turn. Of what the other
- * side writes they read only that slot: looking again and again does not take its tail (head) away.
- * */
+ * side writes they read only that slot: looking again and again does not take its tail (head)
+ * away. */
 static inline bool thrum__ring_may_put(const thrum_queue *queue) {
     thrum__ring *ring = thrum__ring_load(&queue->tail_ring);
     size_t tail = thrum__load_relaxed(&ring->tail);

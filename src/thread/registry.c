@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who there is: records of threads, their names, current, main, enumerate; and what a fork leaves.
- * */
+/* Who there is: records of threads, their names, current, main, enumerate; and what a fork
+ * leaves. */
 #include <thrum/thread.h>
 
 #include <errno.h>

@@ -98,8 +98,8 @@ extern bool (*thrum__raise_in_task)(const char *file, int line, int *code, const
 /* Tells the excepthook. */
 void thrum__failure_report(const thrum_failure *failure);
 
-/* Set before there are other threads: the name of this process, for failures on stderr; NULL: none.
- * */
+/* Set before there are other threads: the name of this process, for failures on stderr; NULL:
+ * none. */
 extern const char *thrum__failure_process;
 
 /* What else the end of the program waits for, set by floor 4. */

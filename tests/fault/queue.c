@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The n-th call of malloc() or calloc() fails: a queue is not made, or does not grow; then nothing
- * has changed, nothing leaks (AddressSanitizer looks), and it goes on once there is memory again.
- * */
+ * has changed, nothing leaks (AddressSanitizer looks), and it goes on once there is memory
+ * again. */
 #include "fault.h"
 
 enum { ITEMS = 5000 };

@@ -23,8 +23,8 @@ static void *close_at_go(void *arg) {
     return arg;
 }
 
-/* The task is done, and the pool closed, before the submit that started the worker has come back.
- * */
+/* The task is done, and the pool closed, before the submit that started the worker has come
+ * back. */
 static void test_shutdown_while_the_first_worker_is_started(void **state) {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {

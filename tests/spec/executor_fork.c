@@ -188,8 +188,8 @@ static int fork_in_item(const void *item, void *result) {
     return 0;
 }
 
-/* The child's only thread is who helped: it ends its item. The caller, who goes on, is not there.
- * */
+/* The child's only thread is who helped: it ends its item. The caller, who goes on, is not
+ * there. */
 static void test_a_fork_of_who_helps_a_map(void **state) {
     static const int items[100];
     (void)state;

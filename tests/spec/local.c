@@ -326,8 +326,8 @@ static void *come_and_go(void *arg) {
     return arg;
 }
 
-/* Others are in the middle of a change as a rule; the child has the tables whole, and their lock.
- * */
+/* Others are in the middle of a change as a rule; the child has the tables whole, and their
+ * lock. */
 static void test_a_fork_waits_for_changes_of_others(void **state) {
     (void)state;
     spec_needs_os("threads that run at the same time");

@@ -218,8 +218,8 @@ static int touch_new_memory(thrum_executor *pool) {
     return rc;
 }
 
-/* Calls it, which tells the worker what was closed meanwhile. Returns how many descriptors it has.
- * */
+/* Calls it, which tells the worker what was closed meanwhile. Returns how many descriptors it
+ * has. */
 static int descriptors(thrum_executor *pool) {
     static large b;
     thrum_future *f;

@@ -70,8 +70,8 @@ static void use_a_stream(thrum_future *future, void *arg) {
     thrum_event_set(&called);
 }
 
-/* Uses streams in a callback, which runs in the pool's thread. Returns how often that is refused.
- * */
+/* Uses streams in a callback, which runs in the pool's thread. Returns how often that is
+ * refused. */
 static int in_a_callback(bool frees) {
     thrum_future *f;
     own = thrum_executor_new(

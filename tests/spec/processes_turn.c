@@ -61,8 +61,8 @@ static void test_a_cancelled_task_becomes_the_first(void **state) {
     thrum_executor_free(pool);
 }
 
-/* A task is cancelled while it ends, and the next one is done at once: then others get their turn.
- * */
+/* A task is cancelled while it ends, and the next one is done at once: then others get their
+ * turn. */
 static void test_cancelled_at_its_end(void **state) {
     (void)state;
     enum { N = 5 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What holds for queues of every order: sizes, limits, time limits, shutdown, task_done and join.
- * */
+/* What holds for queues of every order: sizes, limits, time limits, shutdown, task_done and
+ * join. */
 #include "spec.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads log by a tree of loggers with all kinds of handlers, while others attach, detach, close,
- * set levels and fork: every line is whole, in its thread's order, none is lost or written twice.
- * */
+ * set levels and fork: every line is whole, in its thread's order, none is lost or written
+ * twice. */
 #include "spec.h"
 
 #include <fcntl.h>
