@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks with a deadline, and with a name. */
 #include "held.h"
+#include "heard.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,6 @@
 
 static struct {
     thrum_event seen, never;
-    thrum_thread *tester;
-    bool missed;
     int n;
     char text[256];
 } s;
@@ -86,52 +85,30 @@ static void test_nobody_misses_an_expired_task(void **state) {
     }
 }
 
-static void shut_down_here(void) {
-    s.missed = thrum_thread_current() == s.tester;
-    thrum_event_set(&s.seen);
-    if (s.missed)
-        return;
-    assert_int_equal(thrum_executor_shutdown(one.pool, true, false), -EDEADLK);
-    thrum_event_wait(&s.never);
-}
-
-static void shut_down_in_hook(const thrum_failure *failure, void *arg) {
-    (void)failure;
-    (void)arg;
-    shut_down_here();
-}
-
-static void shut_down_in_callback(thrum_future *future, void *arg) {
-    (void)arg;
-    assert_int_equal(thrum_future_error(future)->code, -ETIMEDOUT);
-    thrum_future_free(future);
-    shut_down_here();
-}
-
 /* Returns false if the deadline had come before all was prepared. */
 static bool shut_down_while_it_is_heard(bool hook, double limit) {
     one_worker();
-    s.tester = thrum_thread_current();
+    prepare_to_hear();
     thrum_set_excepthook(shut_down_in_hook, NULL);
     thrum_future *future, *held = hold_worker();
     const thrum_task_opts opts = {.priority = hook, .deadline = thrum_in(limit)};
     assert_int_equal(thrum_submit_with(one.pool, hook ? NULL : &future, note, NULL, &opts), 0);
     if (!hook)
         assert_int_equal(thrum_future_add_done_callback(future, shut_down_in_callback, NULL), 0);
-    thrum_event_wait(&s.seen);
+    thrum_event_wait(&heard.seen);
     thrum_event_set(&one.go);
     assert_int_equal(code_of(held), 0);
-    if (!s.missed)
+    if (!heard.missed)
         assert_int_equal(thrum_executor_shutdown_until(one.pool, false, thrum_in(0.002)),
                          -ETIMEDOUT);
-    thrum_event_set(&s.never);
+    thrum_event_set(&heard.go_on);
     assert_int_equal(thrum_executor_shutdown(one.pool, true, false), 0);
     thrum_executor_stats stats;
     thrum_executor_get_stats(one.pool, &stats);
     assert_int_equal(stats.unread, hook);
     thrum_executor_free(one.pool);
     thrum_set_excepthook(NULL, NULL);
-    return !s.missed;
+    return !heard.missed;
 }
 
 /* One hears of it by the callback, the other by the excepthook. */

@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Who hears of a missed deadline, and the end of the pool of processes. */
 #include "held_process.h"
-
-#include <thrum/thread.h>
-
-static thrum_event seen, never;
-static thrum_thread *tester;
-static bool missed;
+#include "heard.h"
 
 THRUM_TASK(int, run) { return 1; }
 
-static void shut_down_here(void) {
-    missed = thrum_thread_current() == tester;
-    thrum_event_set(&seen);
-    if (missed)
-        return;
-    assert_int_equal(thrum_executor_shutdown(one.pool, true, false), -EDEADLK);
-    thrum_event_wait(&never);
-}
-
-static void shut_down_in_hook(const thrum_failure *failure, void *arg) {
-    (void)failure;
-    (void)arg;
-    shut_down_here();
-}
-
-static void shut_down_in_callback(thrum_future *future, void *arg) {
-    (void)arg;
-    assert_int_equal(code_of(future), -ETIMEDOUT);
-    shut_down_here();
-}
-
 /* Returns false if the deadline had come before all was prepared. */
 static bool shut_down_while_it_is_heard(bool hook, double limit) {
-    seen = never = (thrum_event)THRUM_EVENT_INIT;
-    tester = thrum_thread_current();
+    prepare_to_hear();
     held_pool(&(thrum_executor_opts){0});
     hold_worker();
     thrum_set_excepthook(shut_down_in_hook, NULL);
@@ -43,18 +16,18 @@ static bool shut_down_while_it_is_heard(bool hook, double limit) {
     assert_int_equal(run_submit_with(one.pool, hook ? NULL : &future, &opts), 0);
     if (!hook)
         assert_int_equal(thrum_future_add_done_callback(future, shut_down_in_callback, NULL), 0);
-    thrum_event_wait(&seen);
+    thrum_event_wait(&heard.seen);
     open_gate();
-    if (!missed)
+    if (!heard.missed)
         assert_int_equal(thrum_executor_shutdown_until(one.pool, false, thrum_in(0.2)), -ETIMEDOUT);
-    thrum_event_set(&never);
+    thrum_event_set(&heard.go_on);
     assert_int_equal(thrum_executor_shutdown(one.pool, true, false), 0);
     thrum_executor_stats stats;
     thrum_executor_get_stats(one.pool, &stats);
     assert_int_equal(stats.unread, hook);
     free_pool();
     thrum_set_excepthook(NULL, NULL);
-    return !missed;
+    return !heard.missed;
 }
 
 /* One hears of it by the callback, the other by the excepthook. */

@@ -87,13 +87,17 @@ static void close_gate(void) {
         close(gate[i]), close(arrivals[i]), close(hold[i]);
 }
 
-/* Workers wait in a constructor. */
-static thrum_executor *pool_with_gate(int n, const thrum_processes_opts *opts) {
+/* Workers of pools that are made from now on wait in a constructor. */
+static void guard_constructors(void) {
     char text[64];
-    spec_needs_own_processes();
-    open_gate();
     snprintf(text, sizeof text, "%d,%d", arrivals[1], gate[0]);
     setenv("SPEC_GATE", text, 1);
+}
+
+static thrum_executor *pool_with_gate(int n, const thrum_processes_opts *opts) {
+    spec_needs_own_processes();
+    open_gate();
+    guard_constructors();
     thrum_executor *pool = pool_of(n, opts);
     unsetenv("SPEC_GATE");
     return pool;
@@ -203,15 +207,23 @@ static void test_a_long_stop_is_short(void **state) {
     close_gate();
 }
 
-static void test_an_initializer_may_take_long(void **state) {
-    (void)state;
+static thrum_executor *pool_whose_initializer_waits(int n, bool constructor_too) {
     spec_needs_own_processes();
     open_gate();
     int fds[] = {arrivals[1], gate[0]};
+    if (constructor_too)
+        guard_constructors();
     thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
-        .backend = thrum_processes, .max_workers = 1, .initializer = an_initializer_that_waits,
+        .backend = thrum_processes, .max_workers = n, .initializer = an_initializer_that_waits,
         .initarg = fds, .backend_opts = &(thrum_processes_opts){.initarg_size = sizeof fds}});
+    unsetenv("SPEC_GATE");
     assert_non_null(pool);
+    return pool;
+}
+
+static void test_an_initializer_may_take_long(void **state) {
+    (void)state;
+    thrum_executor *pool = pool_whose_initializer_waits(1, false);
     thrum_future *f;
     assert_int_equal(process_submit(pool, &f), 0);
     int pid = arrival();
@@ -244,6 +256,17 @@ static void test_many_at_once_are_one_time(void **state) {
     close_gate();
 }
 
+/* One worker is up and held in f[0]; f[1] is for another. Returns the first one's process id. */
+static int one_works(thrum_executor *pool, thrum_future *f[2]) {
+    assert_int_equal(process_that_is_held_submit(pool, &f[0], hold[0]), 0);
+    int up = arrival();
+    let_in();
+    while (!thrum_future_running(f[0]))
+        spec_yield();
+    assert_int_equal(process_that_is_held_submit(pool, &f[1], hold[0]), 0);
+    return up;
+}
+
 /* One is up: it does its tasks, however often others are not; also if it gets no more of them. */
 static void test_one_that_works_goes_on(void **state) {
     (void)state;
@@ -251,12 +274,7 @@ static void test_one_that_works_goes_on(void **state) {
         thrum_executor *pool = pool_with_gate(2,
                                               &(thrum_processes_opts){.max_tasks_per_child = most});
         thrum_future *f[2];
-        assert_int_equal(process_that_is_held_submit(pool, &f[0], hold[0]), 0);
-        int up = arrival(), value, pid;
-        let_in();
-        while (!thrum_future_running(f[0]))
-            spec_yield();
-        assert_int_equal(process_that_is_held_submit(pool, &f[1], hold[0]), 0);
+        int up = one_works(pool, f), value, pid;
         for (int i = 0; i < OFTEN; i++) {
             pid = arrival();
             pass_parts(PARTS, 60);
@@ -282,12 +300,7 @@ static void test_what_was_beside_one_that_works_does_not_count(void **state) {
     (void)state;
     thrum_executor *pool = pool_with_gate(2, NULL);
     thrum_future *f[2];
-    assert_int_equal(process_that_is_held_submit(pool, &f[0], hold[0]), 0);
-    int up = arrival(), value;
-    let_in();
-    while (!thrum_future_running(f[0]))
-        spec_yield();
-    assert_int_equal(process_that_is_held_submit(pool, &f[1], hold[0]), 0);
+    int up = one_works(pool, f), value;
     int pid = arrival();
     for (int i = 0; i < MISSES + 2; i++) {
         if (i == MISSES) {
@@ -311,17 +324,7 @@ static void test_what_was_beside_one_that_works_does_not_count(void **state) {
 /* It may take as long as it likes: others do not break the pool meanwhile. */
 static void test_one_in_its_initializer_is_up(void **state) {
     (void)state;
-    spec_needs_own_processes();
-    open_gate();
-    int fds[] = {arrivals[1], gate[0]};
-    char text[64];
-    snprintf(text, sizeof text, "%d,%d", fds[0], fds[1]);
-    setenv("SPEC_GATE", text, 1);
-    thrum_executor *pool = thrum_executor_new(&(thrum_executor_opts){
-        .backend = thrum_processes, .max_workers = 2, .initializer = an_initializer_that_waits,
-        .initarg = fds, .backend_opts = &(thrum_processes_opts){.initarg_size = sizeof fds}});
-    unsetenv("SPEC_GATE");
-    assert_non_null(pool);
+    thrum_executor *pool = pool_whose_initializer_waits(2, true);
     thrum_future *f[2];
     for (int i = 0; i < 2; i++)
         assert_int_equal(process_submit(pool, &f[i]), 0);
