@@ -196,9 +196,7 @@ static void end_late(thrum__processes *pool, thrum__hand *hand, int64_t now) {
     snprintf(text, sizeof text, "worker %.60s_%d (process %d) was not up within its start_limit of "
                                 "%g s, and was killed",
              pool->name, hand->place, hand->process, pool->opts.start_limit);
-    if (any_is_up(pool)) {
-        pool->late_starts = 0;
-    } else if (hand->started_at >= pool->late_at) {
+    if (!any_is_up(pool) && hand->started_at >= pool->late_at) {
         pool->late_at = now;
         pool->late_starts++;
     }
